@@ -1,0 +1,114 @@
+"""Accumulators made of accumulators: many in one pass, through a projection, by fold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Self
+
+import numpy as np
+
+from relcli.accumulators.accumulator import Accumulator, Context
+from relcli.arrays import Floats
+from relcli.spaces.pairing import PairedBatch
+
+Projection = Callable[[Floats], Floats]
+
+
+class Bundle:
+    """Several accumulators by name, filled in one pass."""
+
+    def __init__(self, parts: Mapping[str, Accumulator]) -> None:
+        self.parts = dict(parts)
+
+    def __getitem__(self, name: str) -> Accumulator:
+        return self.parts[name]
+
+    def fresh(self) -> Self:
+        return type(self)({name: part.fresh() for name, part in self.parts.items()})
+
+    @classmethod
+    def empty(cls, context: Context, dx: int, dy: int) -> Self:
+        return cls({})
+
+    def update(self, batch: PairedBatch) -> None:
+        for part in self.parts.values():
+            part.update(batch)
+
+    def merge(self, other: Self) -> None:
+        for name, part in self.parts.items():
+            part.merge(other.parts[name])
+
+
+class Through:
+    """An accumulator that sees each batch through a projection of x and one of y."""
+
+    def __init__(self, inner: Accumulator, x: Projection, y: Projection) -> None:
+        self.inner, self.x, self.y = inner, x, y
+
+    @classmethod
+    def empty(cls, context: Context, dx: int, dy: int) -> Self:
+        return cls(Bundle({}), _same, _same)
+
+    def fresh(self) -> Self:
+        return type(self)(self.inner.fresh(), self.x, self.y)
+
+    def update(self, batch: PairedBatch) -> None:
+        self.inner.update(replace(batch, x=self.x(batch.x), y=self.y(batch.y)))
+
+    def merge(self, other: Self) -> None:
+        self.inner.merge(other.inner)
+
+
+def _same(v: Floats) -> Floats:
+    return v
+
+
+class Folds:
+    """
+    One accumulator per fold of hashed ids, for the delete-a-group jackknife.
+
+    Keeps `len(folds)` times what one keeps.
+    """
+
+    def __init__(self, folds: list[Accumulator]) -> None:
+        self.folds = folds
+
+    @classmethod
+    def of(cls, empty: Accumulator, count: int = 10) -> Self:
+        """Return `count` empty folds made like `empty`."""
+        return cls([empty.fresh() for _ in range(count)])
+
+    @classmethod
+    def empty(cls, context: Context, dx: int, dy: int) -> Self:
+        return cls([])
+
+    def fresh(self) -> Self:
+        return type(self)([fold.fresh() for fold in self.folds])
+
+    def update(self, batch: PairedBatch) -> None:
+        # the probe takes the smallest hashes, so folds go by the lowest bits
+        fold = (batch.hash % np.uint64(max(len(self.folds), 1))).astype(np.int64)
+        order = np.argsort(fold, kind="stable")
+        ends = np.searchsorted(fold[order], np.arange(len(self.folds)), side="right")
+        for part, rows in zip(self.folds, np.split(order, ends[:-1]), strict=True):
+            if len(rows):
+                part.update(batch.take(rows))
+
+    def merge(self, other: Self) -> None:
+        for fold, its in zip(self.folds, other.folds, strict=True):
+            fold.merge(its)
+
+    def total(self) -> Accumulator:
+        """Return all folds merged into a new accumulator."""
+        return self._merged(self.folds)
+
+    def without_each(self) -> list[Accumulator]:
+        """Return, for each fold, all others merged."""
+        return [self._merged(self.folds[:i] + self.folds[i + 1 :]) for i in range(len(self.folds))]
+
+    def _merged(self, folds: list[Accumulator]) -> Accumulator:
+        whole = folds[0].fresh()
+        for fold in folds:
+            whole.merge(fold)
+        return whole

@@ -1,0 +1,135 @@
+"""The query pairs: those with the smallest hashed ids, the same under any split or order."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+
+from relcli.accumulators.accumulator import Context
+from relcli.arrays import Floats
+from relcli.spaces.pairing import PairedBatch
+
+
+def _nothing(dx: int, dy: int) -> PairedBatch:
+    none = np.zeros(0, np.int64)
+    return PairedBatch(
+        none,
+        none.astype(np.uint64),
+        none.astype(bool),
+        none.astype(bool),
+        np.zeros((0, dx)),
+        np.zeros((0, dy)),
+    )
+
+
+def _joined(parts: list[PairedBatch]) -> PairedBatch:
+    fields = ("rank", "hash", "anchor", "scored", "x", "y")
+    return PairedBatch(*(np.concatenate([getattr(part, name) for part in parts]) for name in fields))
+
+
+class Probe:
+    """
+    The `size` scored pairs with the smallest hashed ids, all of them when `size` is None.
+
+    Keeps size · (dx + dy) float64 numbers. `context` names the anchors for measures that need them.
+    """
+
+    def __init__(self, size: int | None, dx: int, dy: int, context: Context | None = None) -> None:
+        self.size, self.dx, self.dy = size, dx, dy
+        self.context = context or Context()
+        self._kept = [_nothing(dx, dy)]
+
+    @classmethod
+    def empty(cls, context: Context, dx: int, dy: int) -> Self:
+        return cls(len(context.probe) if context.probe else None, dx, dy, context)
+
+    @classmethod
+    def of(cls, context: Context) -> Self:
+        """Return a full probe: the queries that the context already holds."""
+        probe = cls.empty(context, context.queries.x.shape[1], context.queries.y.shape[1])
+        probe._kept = [context.queries]
+        return probe
+
+    def fresh(self) -> Self:
+        return type(self)(self.size, self.dx, self.dy, self.context)
+
+    def update(self, batch: PairedBatch) -> None:
+        # a mask copies: no view of the batch is kept
+        self._keep(batch.take(batch.scored))
+
+    def merge(self, other: Self) -> None:
+        self._keep(_joined(other._kept))
+
+    def _keep(self, new: PairedBatch) -> None:
+        self._kept.append(new)
+        if self.size is not None and sum(map(len, self._kept)) > 2 * self.size + 1024:
+            self._kept = [self.pairs]
+
+    @property
+    def pairs(self) -> PairedBatch:
+        """The pairs kept, in order of rank."""
+        if len(self._kept) == 1:
+            return self._kept[0]
+        kept = _joined(self._kept)
+        if self.size is not None and len(kept) > self.size:
+            kept = kept.take(np.lexsort((kept.rank, kept.hash))[: self.size])
+        return kept.take(np.argsort(kept.rank))
+
+
+class Census:
+    """
+    What every row must pass before it is measured: counts, sums, and the rows that are NaN, Inf or zero.
+
+    Keeps the rank of each bad row; `sum_x` [dx] and `sum_y` [dy] are over the good rows.
+    """
+
+    KINDS = ("NaN", "Inf", "zero")
+
+    def __init__(self, dx: int, dy: int) -> None:
+        self.dx, self.dy = dx, dy
+        self.count = 0
+        self.sum_x, self.sum_y = np.zeros(dx), np.zeros(dy)
+        self.bad: dict[tuple[str, str], list[int]] = {}
+
+    @classmethod
+    def empty(cls, context: Context, dx: int, dy: int) -> Self:
+        return cls(dx, dy)
+
+    def fresh(self) -> Self:
+        return type(self)(self.dx, self.dy)
+
+    def update(self, batch: PairedBatch) -> None:
+        good = np.ones(len(batch), bool)
+        for side, rows in (("x", batch.x), ("y", batch.y)):
+            for kind, mask in zip(self.KINDS, _faults(rows), strict=True):
+                if mask.any():
+                    self.bad.setdefault((side, kind), []).extend(batch.rank[mask].tolist())
+                    good &= ~mask
+        self.count += int(good.sum())
+        whole = good.all()
+        self.sum_x += (batch.x if whole else batch.x[good]).sum(axis=0)
+        self.sum_y += (batch.y if whole else batch.y[good]).sum(axis=0)
+
+    def merge(self, other: Self) -> None:
+        self.count += other.count
+        self.sum_x += other.sum_x
+        self.sum_y += other.sum_y
+        for fault, ranks in other.bad.items():
+            self.bad.setdefault(fault, []).extend(ranks)
+
+    def ranks(self) -> dict[tuple[str, str], list[int]]:
+        """Return the ranks of bad rows, sorted, by (side, kind of fault)."""
+        return {fault: sorted(ranks) for fault, ranks in sorted(self.bad.items())}
+
+
+def _faults(rows: Floats) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    # one pass over the rows when all is well: a NaN or an Inf shows in the sum of squares
+    squares = np.einsum("ij,ij->i", rows, rows)
+    zero = squares == 0
+    nan = np.zeros(len(rows), bool)
+    inf = nan.copy()
+    for row in np.flatnonzero(~np.isfinite(squares)):
+        nan[row] = np.isnan(rows[row]).any()
+        inf[row] = not nan[row]
+    return nan, inf, zero

@@ -1,0 +1,267 @@
+"""The contract of a file format, and the doors: open_space, save_space, open_ids, open_pairs, open_labels."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from relcli.errors import FormatError, IdError, UsageError, first_few
+from relcli.files import reading
+from relcli.formats.ids import Ids, as_ids, find_sidecar, open_ids, open_labels, open_pairs
+from relcli.formats.rows import StackedRows
+from relcli.formats.shards import find_shards, name_of, split_member
+from relcli.spaces.space import Origin, Rows, Space
+
+__all__ = ["Format", "Opened", "formats", "open_ids", "open_labels", "open_pairs", "open_space", "save_space"]
+
+#: Types of numbers that a space is saved in.
+SAVED_DTYPES = ("float16", "float32", "float64")
+
+_TORCH = (".pt", ".pth", ".ckpt")
+_PICKLES = (".pkl", ".pickle", ".joblib", *_TORCH)
+_LOADING = {
+    "numpy": "numpy.stack(numpy.load({}, allow_pickle=True)).astype('float32')",
+    "torch": "torch.load({}, weights_only=True).float().numpy()",
+}
+
+
+@dataclass(frozen=True)
+class Opened:
+    """
+    What a format found in one file.
+
+    `rows` [n, d] are not read yet; `read_ids` gives their ids [n], and is None where the file
+    holds none; `id_source` and `notes` are words for the report.
+    """
+
+    rows: Rows
+    dtype: str
+    read_ids: Callable[[], Ids] | None = None
+    id_source: str | None = None
+    member: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Format:
+    """
+    One file format.
+
+    `sniff(head)` tells it by a file's first 64 bytes. `open(path, *, member, id_column)` finds
+    vectors and ids. `save(path, ids, batches, *, dim, dtype, metadata)` writes batches [b, dim]
+    of numbers that already have `dtype`, one at a time.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    sniff: Callable[[bytes], bool]
+    open: Callable[..., Opened]
+    save: Callable[..., None] | None = None
+
+
+def open_space(
+    source: str | Path,
+    *,
+    name: str | None = None,
+    ids: str | Path | None = None,
+    key: str | None = None,
+    id_column: str | None = None,
+) -> Space:
+    """
+    Return the space that a file, a folder of shards or a glob holds; its rows are read on demand.
+
+    `source` may end in #NAME, the column, tensor or array to take; `key` says the same. `ids` is
+    a file of ids, `id_column` names the ids in whichever file holds them; without both they are
+    searched for, and where there are none the row numbers stand in. Keeps the ids in memory.
+    """
+    place, member = split_member(source, key)
+    files = find_shards(place, _suffixes())
+    shards = [_open_file(file, member, None if ids else id_column) for file in files]
+    rows = _stack(files, shards)
+    found: tuple[Ids, str] | None
+    if ids is not None:
+        found = open_ids(ids, column=id_column), f"file {Path(ids).name}"
+        _check_count(place, rows, *found)
+    else:
+        found = _ids_of_shards(files, shards, id_column)
+    names, id_source = found or (as_ids(np.arange(rows.shape[0]), place), "row numbers")
+    origin = Origin(
+        path=place,
+        format=identify(files[0]).name,
+        dtype=shards[0].dtype,
+        id_source=id_source,
+        ids_given=found is not None,
+        member=shards[0].member,
+        files=tuple(map(str, files)),
+        notes=tuple(dict.fromkeys(note for shard in shards for note in shard.notes)),
+    )
+    return Space(name or name_of(place, member), names, rows, origin)
+
+
+def save_space(
+    path: str | Path,
+    ids: Sequence[str] | NDArray[Any],
+    batches: Iterable[NDArray[Any]] | NDArray[Any],
+    dim: int,
+    dtype: str = "float32",
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """
+    Write ids [n] and vectors, an array [n, dim] or an iterable of batches [b, dim], to `path`.
+
+    The suffix chooses the format. Batches are written as they come, beside the target, which
+    is replaced only when all of them have arrived. A .npy keeps no metadata.
+    """
+    path = Path(path)
+    saving = {suffix: format for format in formats() if format.save for suffix in format.suffixes}
+    chosen = saving.get(path.suffix.lower())
+    if chosen is None or chosen.save is None:
+        raise UsageError(f"{path} names no format that spaces are saved in: {', '.join(saving)}.")
+    if dtype not in SAVED_DTYPES:
+        raise UsageError(f"Spaces are saved as {', '.join(SAVED_DTYPES)}, not as {dtype}.")
+    names = np.asarray(ids, dtype=np.str_)
+    arrays = [batches] if isinstance(batches, np.ndarray) else batches
+    chosen.save(
+        path,
+        names,
+        _counted(arrays, len(names), dim, np.dtype(dtype)),
+        dim=dim,
+        dtype=np.dtype(dtype),
+        metadata=dict(metadata or {}),
+    )
+
+
+@functools.cache
+def formats() -> tuple[Format, ...]:
+    """Return every format: what the modules of this folder name FORMAT."""
+    folder = str(Path(__file__).parent)
+    modules = [importlib.import_module(f"relcli.formats.{info.name}") for info in pkgutil.iter_modules([folder])]
+    return tuple(module.FORMAT for module in modules if hasattr(module, "FORMAT"))
+
+
+def identify(path: Path) -> Format:
+    """Return the format of a file, by its first bytes, then by its suffix."""
+    with reading(path, "a file"), open(path, "rb") as file:
+        head = file.read(64)
+    if not head:
+        raise FormatError(f"{path} is empty: 0 bytes. Write it again.")
+    suffix = path.suffix.lower()
+    # protocol 2 and later; the first byte alone also starts other files
+    if suffix in _PICKLES or (head[0] == 0x80 and head[1:2] in (b"\2", b"\3", b"\4", b"\5")):
+        raise refuse_pickle(path)
+    for format in formats():
+        if format.sniff(head):
+            return format
+    for format in formats():
+        if suffix in format.suffixes:
+            return format
+    raise FormatError(
+        f"{path} is in no format that relcli reads: {', '.join(_suffixes())}. "
+        f"Convert it, for instance by numpy.save({path.stem + '.npy'!r}, vectors)."
+    )
+
+
+def refuse_pickle(path: Path, *, library: str | None = None) -> FormatError:
+    """Return the error for a file that only unpickling could read, with a recipe for converting it."""
+    library = library or ("torch" if path.suffix.lower() in _TORCH else "numpy")
+    load = _LOADING[library].format(repr(path.name))
+    return FormatError(
+        f"{path} holds pickled Python objects, which can run any code when loaded, so relcli never does. "
+        f'If you trust it, convert it once: python -c "import numpy, {library}; '
+        f"numpy.save('{path.stem}-vectors.npy', {load})\""
+    )
+
+
+def check_shape(path: Path, shape: Sequence[int]) -> tuple[int, int]:
+    """Return `shape` as [n, d], or say why it is not one."""
+    if len(shape) != 2:
+        raise FormatError(
+            f"{path} holds an array of shape {list(shape)}: vectors are [rows, dimensions]. "
+            + ("Pool or flatten it first." if len(shape) > 2 else "Stack the vectors first.")
+        )
+    n, d = shape
+    if n < 1 or d < 1:
+        raise FormatError(f"{path} holds {n:,} rows of {d:,} dimensions: there is nothing to compare.")
+    return n, d
+
+
+def _suffixes() -> list[str]:
+    return [suffix for format in formats() for suffix in format.suffixes]
+
+
+def _open_file(path: Path, member: str | None, id_column: str | None) -> Opened:
+    format = identify(path)
+    with reading(path, format.name):
+        return format.open(path, member=member, id_column=id_column)
+
+
+def _stack(files: Sequence[Path], shards: Sequence[Opened]) -> Rows:
+    first = shards[0]
+    for file, shard in zip(files, shards, strict=True):
+        if shard.rows.shape[1] != first.rows.shape[1]:
+            raise FormatError(
+                f"{file} has {shard.rows.shape[1]:,} dimensions, but {files[0]} has "
+                f"{first.rows.shape[1]:,}: shards of one space are equally wide."
+            )
+        if shard.dtype != first.dtype:
+            raise FormatError(f"{file} holds {shard.dtype}, but {files[0]} {first.dtype}: shards hold one type.")
+    return first.rows if len(shards) == 1 else StackedRows([shard.rows for shard in shards])
+
+
+def _ids_of_shards(files: Sequence[Path], shards: Sequence[Opened], id_column: str | None) -> tuple[Ids, str] | None:
+    found = [_ids_of(file, shard, id_column) for file, shard in zip(files, shards, strict=True)]
+    missing = [file.name for file, one in zip(files, found, strict=True) if one is None]
+    if len(missing) == len(files):
+        return None
+    if missing:
+        raise IdError(f"{len(missing):,} of {len(files):,} shards have no ids: {first_few(missing)}. Add theirs.")
+    given = [one for one in found if one is not None]
+    for file, shard, (ids, source) in zip(files, shards, given, strict=True):
+        _check_count(file, shard.rows, ids, source)
+    sources = list(dict.fromkeys(source for _, source in given))
+    told = sources[0] if len(sources) == 1 else f"{sources[0]} and {len(sources) - 1:,} more"
+    return np.concatenate([ids for ids, _ in given]), told
+
+
+def _ids_of(path: Path, opened: Opened, id_column: str | None) -> tuple[Ids, str] | None:
+    if opened.read_ids is not None:
+        with reading(path, "a file with ids"):
+            return opened.read_ids(), str(opened.id_source)
+    sidecar = find_sidecar(path, id_column)
+    if sidecar is not None:
+        beside, column = sidecar
+        return open_ids(beside, column=column), f"sidecar {beside.name}"
+    if id_column is not None:
+        raise UsageError(
+            f"{path} has no columns, so no ids named {id_column!r}. Give a file of ids instead, one a line."
+        )
+    return None
+
+
+def _check_count(place: str | Path, rows: Rows, ids: Ids, id_source: str) -> None:
+    if len(ids) != rows.shape[0]:
+        raise IdError(
+            f"{place} has {rows.shape[0]:,} rows but {id_source} holds {len(ids):,} ids. "
+            "Give the ids that belong to these vectors, one a row."
+        )
+
+
+def _counted(batches: Iterable[NDArray[Any]], n: int, dim: int, dtype: np.dtype) -> Iterator[NDArray[Any]]:
+    rows = 0
+    for batch in batches:
+        rows += len(batch)
+        if batch.shape[1:] != (dim,) or rows > n:
+            break
+        yield np.ascontiguousarray(batch, dtype)
+    else:
+        if rows == n:
+            return
+    raise ValueError(f"{n} ids of {dim} dimensions, but batches give {rows} rows, the last {batch.shape}")

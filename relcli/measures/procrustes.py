@@ -1,0 +1,153 @@
+"""How near can a rotation bring the two spaces? Read off cross-moments, the anchors' fit, and the probe."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from relcli.accumulators.moments import CrossMoments, HeldOut
+from relcli.accumulators.probe import Probe
+from relcli.arrays import Floats, unit_rows
+from relcli.measures.linalg import null_nuclear_norm
+from relcli.measures.measure import PerQuery, Undefined, measure
+from relcli.measures.retrieval import mismatched_mean
+from relcli.spaces.translation import fit_similarity, widened
+
+_INVARIANT = {"rotation", "scale", "shift"}
+_SCHONEMANN = "Schönemann & Carroll 1970, doi:10.1007/BF02291266"
+
+
+def check_spread(m: CrossMoments) -> None:
+    """Raise Undefined where a space has too few pairs or no spread."""
+    if m.count < 2:
+        raise Undefined(f"{m.count} scored pair{'' if m.count == 1 else 's'}, and at least 2 are needed")
+    for side, size in (("x", m.size_x), ("y", m.size_y)):
+        if size <= 0:
+            raise Undefined(f"all scored vectors of {side} are equal")
+
+
+def _nuclear(m: CrossMoments) -> float:
+    check_spread(m)
+    return m.correlation_norm
+
+
+def _null(m: CrossMoments) -> float:
+    check_spread(m)
+    return null_nuclear_norm(m.xx, m.yy, m.count)
+
+
+@measure(
+    "procrustes-residual",
+    reads=CrossMoments,
+    range=(0, 1),
+    higher_is_closer=False,
+    chance=lambda m: 1 - _null(m) ** 2,
+    section="Alignment",
+    definition="share of y's variance that the best rotation and scale of x leaves over, fitted on the scored rows",
+    cite=f"{_SCHONEMANN}; Williams et al. 2021, arXiv:2110.14739",
+    invariant_to=_INVARIANT,
+)
+def procrustes_residual(m: CrossMoments) -> float:
+    """Return 1 − nuc², scipy's Procrustes disparity; the narrower space is zero-padded."""
+    nuclear = _nuclear(m)
+    return (1 - nuclear) * (1 + nuclear)
+
+
+@measure(
+    "procrustes-distance",
+    reads=CrossMoments,
+    range=(0, float(np.sqrt(2))),
+    higher_is_closer=False,
+    chance=lambda m: float(np.sqrt(2 - 2 * _null(m))),
+    section="Alignment",
+    definition="distance between the centred spaces of unit size after the best rotation: √(2 − 2·nuc)",
+    cite="Williams et al. 2021, arXiv:2110.14739; its square is Ding et al. 2021, arXiv:2108.01661",
+    invariant_to=_INVARIANT,
+)
+def procrustes_distance(m: CrossMoments) -> float:
+    """Return √(2 − 2·nuc), a metric."""
+    return float(np.sqrt(2 - 2 * _nuclear(m)))
+
+
+@measure(
+    "procrustes-angle",
+    reads=CrossMoments,
+    range=(0, float(np.pi / 2)),
+    higher_is_closer=False,
+    chance=lambda m: float(np.arccos(_null(m))),
+    section="Alignment",
+    definition="angle between the centred spaces after the best rotation: arccos(nuc), in radians",
+    cite="Williams et al. 2021, arXiv:2110.14739",
+    invariant_to=_INVARIANT,
+)
+def procrustes_angle(m: CrossMoments) -> float:
+    """Return arccos(nuc), a metric, in radians."""
+    return float(np.arccos(_nuclear(m)))
+
+
+def _heldout_chance(held: HeldOut) -> float:
+    _check_held_out(held)
+    mismatched = held.square_y + held.square_fit - 2 * float(held.sum_y @ held.sum_fit) / held.count
+    return mismatched / held.variance
+
+
+def _check_held_out(held: HeldOut) -> None:
+    if not held.count:
+        raise Undefined("every pair is an anchor: nothing is held out")
+    if held.variance <= 0:
+        raise Undefined("all vectors of y that are not anchors are equal")
+
+
+@measure(
+    "heldout-procrustes-residual",
+    reads=HeldOut,
+    range=(0, None),
+    higher_is_closer=False,
+    chance=_heldout_chance,
+    section="Alignment",
+    definition="Σ‖y−ŷ‖² / Σ‖y−ȳ‖² on rows that are not anchors, rotation + scale + shift fitted on the anchors; "
+    "chance is over mismatched pairs",
+    cite=_SCHONEMANN,
+    symmetric=False,
+    invariant_to=_INVARIANT,
+    views=("absolute",),
+)
+def heldout_procrustes_residual(held: HeldOut) -> float:
+    """Return the share of y's variance that the map fitted on the anchors misses; above 1 it is worse than ȳ."""
+    _check_held_out(held)
+    return held.miss / held.variance
+
+
+def _held_out_units(probe: Probe) -> tuple[Floats, Floats]:
+    assert probe.context.anchors is not None, "held-out measures need anchors"
+    rows = probe.pairs
+    rows = rows.take(~rows.anchor)
+    if not len(rows):
+        raise Undefined("every pair is an anchor: nothing is held out")
+    fit = fit_similarity(*probe.context.anchors)
+    y = widened(rows.y, len(fit.mean_y))
+    mean = y.mean(axis=0)
+    return unit_rows(y - mean), unit_rows(fit(rows.x) - mean)
+
+
+def _aligned_chance(probe: Probe) -> float:
+    return mismatched_mean(*_held_out_units(probe))
+
+
+@measure(
+    "heldout-aligned-cosine",
+    reads=Probe,
+    range=(-1, 1),
+    higher_is_closer=True,
+    chance=_aligned_chance,
+    section="Alignment",
+    definition="mean cos(y−ȳ, ŷ−ȳ) on rows that are not anchors, rotation + scale + shift fitted on the anchors; "
+    "chance is over mismatched pairs",
+    cite=_SCHONEMANN,
+    symmetric=False,
+    invariant_to=_INVARIANT,
+    views=("absolute",),
+)
+def heldout_aligned_cosine(probe: Probe) -> PerQuery:
+    """Return the cosine of each row that is not an anchor with where the anchors' fit puts it."""
+    y, fit = _held_out_units(probe)
+    return PerQuery(np.einsum("ij,ij->i", y, fit))

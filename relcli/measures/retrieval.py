@@ -1,0 +1,153 @@
+"""Does a row find its counterpart in the other space? Read off rank counts; ties count in expectation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from relcli.accumulators.probe import Probe
+from relcli.accumulators.ranks import RankCounts
+from relcli.arrays import Floats, unit_rows
+from relcli.measures.measure import PerQuery, Undefined, measure
+
+_TIES = "ties in expectation (McSherry & Najork 2008, doi:10.1007/978-3-540-78646-7_38)"
+_INVARIANT = {"rotation", "scale"}
+
+
+def _harmonic(n: np.ndarray | int) -> Floats:
+    """Return H_n = 1 + 1/2 + … + 1/n for each n ≥ 0."""
+    from scipy.special import digamma
+
+    return digamma(np.asarray(n, np.float64) + 1) + np.euler_gamma
+
+
+def _both(counts: RankCounts, value: object, *, median: bool = False) -> PerQuery:
+    if not counts.gallery or not len(counts.greater["xy"]):
+        raise Undefined("there is no query")
+    forward, backward = (value(counts.greater[way], counts.level[way]) for way in ("xy", "yx"))  # type: ignore[operator]
+    return PerQuery(forward, backward, median=median)
+
+
+def _mrr_chance(counts: RankCounts) -> float:
+    return float(_harmonic(counts.gallery)) / counts.gallery
+
+
+def _mrr_at_k_chance(counts: RankCounts, k: int) -> float:
+    return float(_harmonic(min(k, counts.gallery))) / counts.gallery
+
+
+def _recall_chance(counts: RankCounts, k: int) -> float:
+    return min(k / counts.gallery, 1.0)
+
+
+def _median_chance(counts: RankCounts) -> float:
+    return (counts.gallery + 1) / 2
+
+
+@measure(
+    "mrr",
+    reads=RankCounts,
+    range=(0, 1),
+    higher_is_closer=True,
+    chance=_mrr_chance,
+    section="Retrieval",
+    definition="mean of 1 / rank of the true counterpart among all rows of the other space, both directions",
+    cite=f"Voorhees 1999, TREC-8 QA track; {_TIES}",
+    invariant_to=_INVARIANT,
+    same_width=True,
+)
+def mrr(counts: RankCounts) -> PerQuery:
+    """Return the reciprocal rank of each query's counterpart, expected over ties."""
+    return _both(counts, lambda greater, level: (_harmonic(greater + level + 1) - _harmonic(greater)) / (level + 1))
+
+
+@measure(
+    "mrr@k",
+    reads=RankCounts,
+    range=(0, 1),
+    higher_is_closer=True,
+    chance=_mrr_at_k_chance,
+    section="Retrieval",
+    definition="mean of 1 / rank of the true counterpart, 0 beyond rank k, both directions",
+    cite=f"Moschella et al. 2023, arXiv:2209.15430, table 1; {_TIES}",
+    invariant_to=_INVARIANT,
+    same_width=True,
+)
+def mrr_at_k(counts: RankCounts, k: int) -> PerQuery:
+    """Return the reciprocal rank of each query's counterpart, 0 beyond k, expected over ties."""
+    return _both(
+        counts,
+        lambda greater, level: (
+            (_harmonic(np.minimum(greater + level + 1, k)) - _harmonic(np.minimum(greater, k))) / (level + 1)
+        ),
+    )
+
+
+@measure(
+    "recall@k",
+    reads=RankCounts,
+    range=(0, 1),
+    higher_is_closer=True,
+    chance=_recall_chance,
+    section="Retrieval",
+    definition="share of rows whose true counterpart is among the k nearest of the other space, both directions",
+    cite=f"Manning, Raghavan & Schütze 2008, ch. 8; {_TIES}",
+    invariant_to=_INVARIANT,
+    same_width=True,
+)
+def recall(counts: RankCounts, k: int) -> PerQuery:
+    """Return the chance that each query's counterpart is among the first k, over ties."""
+    return _both(counts, lambda greater, level: np.clip((k - greater) / (level + 1), 0.0, 1.0))
+
+
+@measure(
+    "median-rank",
+    reads=RankCounts,
+    range=(1, None),
+    higher_is_closer=False,
+    chance=_median_chance,
+    section="Retrieval",
+    definition="median rank of the true counterpart among all rows of the other space, mean of both directions",
+    cite=f"Karpathy & Fei-Fei 2015, arXiv:1412.2306; {_TIES}",
+    invariant_to=_INVARIANT,
+    same_width=True,
+)
+def median_rank(counts: RankCounts) -> PerQuery:
+    """Return the rank of each query's counterpart, expected over ties; the score is their median."""
+    return _both(counts, lambda greater, level: greater + 1 + level / 2, median=True)
+
+
+def _units(probe: Probe) -> tuple[Floats, Floats]:
+    pairs = probe.pairs
+    if not len(pairs):
+        raise Undefined("there is no query")
+    return unit_rows(pairs.x), unit_rows(pairs.y)
+
+
+def mismatched_mean(x: Floats, y: Floats) -> float:
+    """Return the mean of x_i · y_j over i ≠ j, for x and y [q, d]."""
+    if len(x) < 2:
+        raise Undefined("one pair has no mismatched partner")
+    total = float(x.sum(axis=0) @ y.sum(axis=0)) - float(np.einsum("ij,ij->", x, y))
+    return total / (len(x) * (len(x) - 1))
+
+
+def _cosine_chance(probe: Probe) -> float:
+    return mismatched_mean(*_units(probe))
+
+
+@measure(
+    "cosine",
+    reads=Probe,
+    range=(-1, 1),
+    higher_is_closer=True,
+    chance=_cosine_chance,
+    section="Retrieval",
+    definition="mean cosine of a row with its counterpart; chance is the mean over mismatched pairs",
+    cite="Moschella et al. 2023, arXiv:2209.15430, table 1",
+    invariant_to=_INVARIANT,
+    same_width=True,
+)
+def cosine(probe: Probe) -> PerQuery:
+    """Return the cosine of each query with its counterpart."""
+    x, y = _units(probe)
+    return PerQuery(np.einsum("ij,ij->i", x, y))

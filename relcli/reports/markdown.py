@@ -1,0 +1,89 @@
+"""The report in Markdown, fit for a comment on a pull request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from relcli.reports import phrases
+from relcli.reports.phrases import Column
+from relcli.reports.report import Report
+
+
+def to_markdown(report: Report) -> str:
+    """Return the report with its scores in one table, and the definitions folded away."""
+    x, y = (_code(space.get("name")) for space in (report.x, report.y))
+    blocks = [
+        f"### relcli {report.command}: {x} ↔ {y}",
+        _bullets(_facts(report)),
+        _table(report, phrases.columns_for(report, "value", "interval", "chance")),
+        "↑ higher is closer · ↓ lower is closer",
+        _bullets(f"({place}) {_escape(reason)}" for reason, place in phrases.footnotes_of(report).items()),
+        _bullets(f"**{mark}** {_escape(line)}" for mark, line in phrases.check_lines(report)),
+        _bullets(map(_escape, phrases.note_lines(report))),
+        _folded("Both directions", _table(report, phrases.columns_for(report, "x→y", "y→x"))),
+        _folded("Definitions and citations", _bullets(_definitions(report))),
+    ]
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _facts(report: Report) -> Iterator[str]:
+    for label, facts in (
+        ("x", phrases.space_facts(report.x)),
+        ("y", phrases.space_facts(report.y)),
+        ("join", phrases.join_facts(report.join)),
+        ("anchors", phrases.anchor_facts(report.anchors)),
+        ("scored", phrases.setting_facts(report.settings)),
+    ):
+        if facts:
+            yield f"**{label}** {_escape(phrases.joined(facts))}"
+
+
+def _table(report: Report, columns: Sequence[Column]) -> str:
+    if not columns:
+        return ""
+    headings = [
+        column.heading if place else f"{view} {column.heading}"
+        for view in report.views
+        for place, column in enumerate(columns)
+    ]
+    lines = [["measure", *headings], [":--", *("--:" for _ in headings)]]
+    for section, rows in phrases.rows_of(report, columns, report.views).items():
+        if section:
+            lines.append([f"**{_escape(section)}**", *("" for _ in headings)])
+        lines += [
+            [_escape(label), *(cell.text for of_view in cells for cell in of_view)] for label, cells in rows.items()
+        ]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _definitions(report: Report) -> Iterator[str]:
+    for measures in report.sections().values():
+        for measure, by_view in measures.items():
+            score = next(iter(by_view.values()))
+            meaning = ". ".join(text.rstrip(".") for text in (score.definition, score.cite) if text)
+            if meaning:
+                yield f"{_code(measure)}: {_escape(meaning)}."
+
+
+def _folded(summary: str, body: str) -> str:
+    return f"<details><summary>{summary}</summary>\n\n{body}\n\n</details>" if body else ""
+
+
+def _bullets(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _code(name: object) -> str:
+    return f"`{_one_line(name).replace('`', chr(39))}`"
+
+
+def _escape(text: object) -> str:
+    """Return text that Markdown shows as it is, and that notifies nobody."""
+    escaped = re.sub(r"([\\`*_\[\]<>|~#])", r"\\\1", _one_line(text))
+    # a zero-width space after the sign: a bare @name would call a person
+    return re.sub(r"(?<!\w)@(?=\w)", "@\u200b", escaped)
+
+
+def _one_line(text: object) -> str:
+    return " ".join(str(text).split())

@@ -1,0 +1,198 @@
+"""How a report is put in words: its numbers, cells and facts, for every format that people read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from relcli.reports.report import Report, Score
+
+MISSING = "–"
+
+
+def number(value: float, *, rank: bool = False, decimals: int = 3) -> str:
+    """Return a number in three decimals, with an exponent where those would hide it; a rank in one."""
+    size = abs(value)
+    if rank or 1000 <= size < 1e6:
+        return f"{value:,.1f}"
+    if size >= 1e6 or 0 < size < 0.0005:
+        mantissa, exponent = f"{value:.{min(decimals, 1)}e}".split("e")
+        return f"{mantissa}e{int(exponent)}"
+    return f"{value or 0.0:.{decimals}f}"  # `or`: no "-0.000"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of every view: its heading, and what it shows of a score ("" for nothing)."""
+
+    heading: str
+    cell: Callable[[Score], str]
+
+
+class Cell(NamedTuple):
+    """What one column shows of one score; no score, no text."""
+
+    text: str
+    column: Column
+    score: Score | None
+
+
+def rows_of(report: Report, columns: Sequence[Column], views: Sequence[str]) -> dict[str, dict[str, list[list[Cell]]]]:
+    """Return section -> measure's label -> its cells in each view, without the rows that show nothing."""
+    sections: dict[str, dict[str, list[list[Cell]]]] = {}
+    for section, measures in report.sections().items():
+        for by_view in measures.values():
+            cells = [
+                [Cell(column.cell(score) if score else "", column, score) for column in columns]
+                for score in map(by_view.get, views)
+            ]
+            if any(cell.text for of_view in cells for cell in of_view):
+                label = measure_label(next(iter(by_view.values())))
+                sections.setdefault(section, {})[label] = cells
+    return sections
+
+
+def columns_for(report: Report, *names: str) -> list[Column]:
+    """Return the named columns that are not empty: value, interval, half-width, chance, x→y, y→x."""
+    footnotes = footnotes_of(report)
+
+    def value(score: Score) -> str:
+        if score.undefined_because is not None:
+            return f"{MISSING} ({footnotes[score.undefined_because]})"
+        return _figure(score, score.value)
+
+    level = next((f"{s.interval.level:.0%}".replace("%", " %") for s in report.scores if s.interval), "95 %")
+    columns = {
+        "value": Column("value", value),
+        "interval": Column(level, _interval),
+        "half-width": Column(f"± {level}", _half_width),
+        "chance": Column("chance", lambda score: _figure(score, score.chance)),
+        "x→y": Column("x→y", lambda score: _figure(score, score.forward)),
+        "y→x": Column("y→x", lambda score: _figure(score, score.backward)),
+    }
+    return [columns[name] for name in names if any(map(columns[name].cell, report.scores))]
+
+
+def footnotes_of(report: Report) -> dict[str, int]:
+    """Return each reason for an undefined score with its footnote number, in reading order."""
+    reasons = (
+        by_view[view].undefined_because
+        for measures in report.sections().values()
+        for by_view in measures.values()
+        for view in report.views
+        if view in by_view
+    )
+    return {reason: place for place, reason in enumerate(dict.fromkeys(filter(None, reasons)), start=1)}
+
+
+def measure_label(score: Score) -> str:
+    """Return the measure's name with the direction in which spaces are closer."""
+    return f"{score.measure} {'↑' if score.higher_is_closer else '↓'}"
+
+
+def space_facts(space: Mapping[str, Any]) -> list[str]:
+    """Return what a reader should know of a space beside its name."""
+    size = " × ".join(_count(space[key]) for key in ("rows", "dim") if space.get(key) is not None)
+    ids = space.get("id_source")
+    return _present(size, space.get("dtype"), space.get("format"), f"ids: {ids}" if ids else None)
+
+
+def join_facts(join: Mapping[str, Any]) -> list[str]:
+    """Return how many rows were matched, and what became of the others."""
+    by = f" by {join['by']}" if join.get("by") else ""
+    return _present(
+        f"{_count(join['pairs'])} pairs{by}" if "pairs" in join else None,
+        *(f"{_count(join[f'{side}_only'])} only in {side}" for side in "xy" if join.get(f"{side}_only")),
+        *(f"{_count(count)} dropped ({reason})" for reason, count in join.get("dropped", {}).items() if count),
+    )
+
+
+def anchor_facts(anchors: Mapping[str, Any]) -> list[str]:
+    """Return how many anchors there are, where they came from and how well they span each space."""
+    if not anchors:
+        return []
+    source, strategy, seed = (anchors.get(key) for key in ("source", "strategy", "seed"))
+    scored = anchors.get("scored")
+    return _present(
+        " ".join(_present(_count(anchors.get("count")), strategy)),
+        f"from {source}" if source and source != strategy else None,
+        f"seed {seed}" if seed is not None else None,
+        _both("rank", anchors, "rank", _count),
+        _both("condition", anchors, "condition", lambda value: number(value, decimals=1)),
+        _both("mean cosine", anchors, "mean_cosine", number),
+        None if scored is None else "scored" if scored else "not scored",
+    )
+
+
+def setting_facts(settings: Mapping[str, Any]) -> list[str]:
+    """Return the settings that the scores depend on most."""
+    queries = settings.get("queries")
+    return _present(
+        f"{_count(queries)} queries{' (sampled)' if settings.get('sampled') else ''}" if queries else None,
+        f"k = {settings['k']}" if settings.get("k") else None,
+        f"{settings['similarity']} similarity" if settings.get("similarity") else None,
+        "centred" if settings.get("center") else None,
+        f"preset {settings['preset']}" if settings.get("preset") else None,
+    )
+
+
+def check_lines(report: Report) -> list[tuple[str, str]]:
+    """Return for each check whether it held, and its requirement with the value that decided it."""
+    return [("pass" if check["passed"] else "FAIL", _check_line(check)) for check in report.checks]
+
+
+def note_lines(report: Report) -> list[str]:
+    """Return the notes on the report, then those on each space."""
+    spaces = (("x", report.x), ("y", report.y))
+    return [
+        *report.notes,
+        *(f"{side}: {note}" for side, space in spaces for note in space.get("notes") or ()),
+    ]
+
+
+def joined(facts: Iterable[str]) -> str:
+    """Return facts on one line."""
+    return " · ".join(facts)
+
+
+def _check_line(check: Mapping[str, Any]) -> str:
+    # unrounded, as it was compared
+    found = "" if check.get("value") is None else f": {check['value']!r}"
+    reason = f" ({check['reason']})" if check.get("reason") else ""
+    return f"{check.get('requirement', '')}{found}{reason}"
+
+
+def _figure(score: Score, value: float | None) -> str:
+    # among the measures only a rank starts at 1
+    return "" if value is None else number(value, rank=score.range[0] == 1)
+
+
+def _interval(score: Score) -> str:
+    if score.interval is None:
+        return ""
+    return f"[{_figure(score, score.interval.low)}, {_figure(score, score.interval.high)}]"
+
+
+def _half_width(score: Score) -> str:
+    if score.interval is None:
+        return ""
+    half = (score.interval.high - score.interval.low) / 2
+    rank = score.range[0] == 1
+    # one digit of an error is enough once it needs an exponent
+    return "±" + number(half, rank=rank, decimals=0 if 0 < half < 0.0005 else 3)
+
+
+def _both(label: str, anchors: Mapping[str, Any], key: str, form: Callable[[Any], str]) -> str | None:
+    values = [anchors.get(f"{key}_{side}") for side in "xy"]
+    if all(value is None for value in values):
+        return None
+    return f"{label} " + " / ".join(MISSING if value is None else form(value) for value in values)
+
+
+def _count(value: int | str | None) -> str:
+    return f"{value:,}" if isinstance(value, int | float) else str(value or "")
+
+
+def _present(*facts: str | None) -> list[str]:
+    return [fact for fact in facts if fact]

@@ -1,0 +1,194 @@
+"""The report as a table for a terminal."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from relcli.reports import phrases
+from relcli.reports.phrases import Cell, Column
+from relcli.reports.report import Report
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.table import Table
+
+#: stand-ins of the same width for terminals that cannot show the sign
+STAND_INS = {"↑": "^", "↓": "v", "→": ">", "×": "x", "±": "~", "–": "-", "·": ";", "─": "-"}
+
+
+def print_table(report: Report, console: Console) -> None:
+    """Print the report as wide as the console allows; no number and no name is ever cut."""
+    with console.capture() as captured:
+        for part in _parts(report, console):
+            console.print(part, highlight=False, markup=False, emoji=False, overflow="ignore", crop=False)
+    lines = (line.rstrip() for line in captured.get().rstrip("\n").split("\n"))
+    console.file.write(_encodable("\n".join(lines) + "\n", console.encoding))
+
+
+def to_text(report: Report, *, width: int = 80) -> str:
+    """Return the table without colour."""
+    from rich.console import Console
+
+    file = io.StringIO()
+    print_table(report, Console(file=file, width=width, color_system=None, legacy_windows=False))
+    return file.getvalue()
+
+
+def _parts(report: Report, console: Console) -> Iterator[RenderableType]:
+    yield _header(report, console.width)
+    for table in _score_tables(report, console):
+        yield ""
+        yield table
+    yield ""
+    yield from _below(report, coloured=console.color_system is not None)
+
+
+def _header(report: Report, width: int) -> RenderableType:
+    """Return what was compared: the spaces, how they were joined, the anchors, and what was scored."""
+    from rich.table import Table
+    from rich.text import Text
+
+    x, y = _aligned(_named_facts(report.x), _named_facts(report.y))
+    rows = {
+        "x": x,
+        "y": y,
+        "join": phrases.join_facts(report.join),
+        "anchors": phrases.anchor_facts(report.anchors),
+        "scored": phrases.setting_facts(report.settings),
+    }
+    header = Table.grid(padding=(0, 2, 0, 0))
+    header.add_column(style="bold", no_wrap=True)
+    header.add_column(overflow="fold")
+    label_width = max(map(len, rows)) + 2
+    for label, facts in rows.items():
+        if facts:
+            header.add_row(label, Text("\n".join(_lines(facts, width - label_width))))
+    return header
+
+
+def _named_facts(space: Mapping[str, Any]) -> list[str]:
+    return [str(space.get("name", "")), *phrases.space_facts(space)]
+
+
+def _aligned(*lists: list[str]) -> Sequence[list[str]]:
+    """Return the lists with each fact as wide as its counterparts, so that the spaces read as columns."""
+    from rich.cells import cell_len, set_cell_size
+
+    if len(set(map(len, lists))) > 1:
+        return lists
+    columns = [(facts, max(map(cell_len, facts))) for facts in zip(*lists, strict=True)]
+    padded = ([set_cell_size(fact, width) for fact in facts] for facts, width in columns)
+    return [list(facts) for facts in zip(*padded, strict=True)]
+
+
+def _lines(facts: Sequence[str], width: int) -> Iterator[str]:
+    """Yield the facts on as few lines as they fit, breaking only between facts."""
+    from rich.cells import cell_len
+
+    line: list[str] = []
+    for fact in facts:
+        if line and cell_len(phrases.joined([*line, fact]).rstrip()) > width:
+            yield phrases.joined(line).rstrip()
+            line = []
+        line.append(fact)
+    yield phrases.joined(line).rstrip()
+
+
+def _score_tables(report: Report, console: Console) -> Iterator[Table]:
+    yield from _fitting(report, console, ("value", "interval", "chance"), ("value", "half-width", "chance"))
+    yield from _fitting(report, console, ("x→y", "y→x"))
+
+
+def _fitting(report: Report, console: Console, *layouts: tuple[str, ...]) -> list[Table]:
+    """Return the first of the layouts that the console has room for, else the last one view at a time."""
+    for names in layouts:
+        columns = phrases.columns_for(report, *names)
+        if not columns:
+            return []
+        for gap in (2, 1):
+            table = _whole(_table(report, columns, report.views, gap=gap), console)
+            if table.width is not None and table.width <= console.width:
+                return [table]
+    return [_whole(_table(report, columns, [view], gap=1), console) for view in report.views]
+
+
+def _whole(table: Table, console: Console) -> Table:
+    """Return the table at its natural width: on a narrower console its lines wrap, but no cell is cut."""
+    table.width = console.measure(table, options=console.options.update(width=100_000)).maximum
+    return table
+
+
+def _table(report: Report, columns: Sequence[Column], views: Sequence[str], *, gap: int) -> Table:
+    """Return the measures under their sections, with the columns of each view side by side."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, gap - 1, 0, 0))
+    table.add_column("\nmeasure", no_wrap=True)
+    for view in views:
+        if view != views[0]:
+            table.add_column()  # keeps the views apart
+        for place, column in enumerate(columns):
+            heading = f"{'' if place else view}\n{column.heading}"
+            table.add_column(heading, justify="right", no_wrap=True)
+    for section, rows in phrases.rows_of(report, columns, views).items():
+        if table.row_count:
+            table.add_row()
+        if section:
+            table.add_row(Text(section.upper(), style="bold"))
+        for label, cells in rows.items():
+            texts = [[Text(cell.text, style=_style(cell)) for cell in of_view] for of_view in cells]
+            table.add_row(label, *texts[0], *(text for of_view in texts[1:] for text in (Text(), *of_view)))
+    return table
+
+
+def _style(cell: Cell) -> str:
+    """Return green for an interval wholly closer than chance, red for farther, dim where it covers chance."""
+    score = cell.score
+    if cell.column.heading == "chance":
+        return "dim"
+    # the interval is that of the mean of both directions, and says nothing about either alone
+    one_direction = cell.column.heading in ("x→y", "y→x")
+    if one_direction or score is None or score.interval is None or score.chance is None:
+        return ""
+    if score.interval.low <= score.chance <= score.interval.high:
+        return "dim"
+    return "green" if (score.interval.low > score.chance) == score.higher_is_closer else "red"
+
+
+def _below(report: Report, *, coloured: bool) -> Iterator[RenderableType]:
+    from rich.table import Table
+    from rich.text import Text
+
+    yield "↑ higher is closer · ↓ lower is closer"
+    if coloured:
+        yield Text.assemble(
+            ("closer than chance", "green"),
+            " · ",
+            ("farther", "red"),
+            " · ",
+            ("interval covers chance", "dim"),
+        )
+    block = Table.grid(padding=(0, 1, 0, 0))
+    block.add_column(no_wrap=True)
+    block.add_column(overflow="fold")
+    for reason, place in phrases.footnotes_of(report).items():
+        block.add_row(f"({place})", Text(reason))
+    for mark, line in phrases.check_lines(report):
+        block.add_row(Text(mark, style="bold red" if mark == "FAIL" else "green"), Text(line))
+    for note in phrases.note_lines(report):
+        block.add_row("note", Text(note))
+    if block.row_count:
+        yield block
+
+
+def _encodable(text: str, encoding: str) -> str:
+    try:
+        text.encode(encoding)
+        return text
+    except UnicodeEncodeError:
+        plain = "".join(STAND_INS.get(sign, sign) for sign in text)
+        return plain.encode(encoding, "replace").decode(encoding)

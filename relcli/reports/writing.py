@@ -1,0 +1,47 @@
+"""Where reports go: the formats they are written in, and files written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from relcli.errors import UsageError, did_you_mean
+from relcli.files import atomic_path
+from relcli.reports.delimited import to_csv
+from relcli.reports.markdown import to_markdown
+from relcli.reports.report import Report, to_json
+from relcli.reports.table import to_text
+
+FORMATS: dict[str, Callable[[Report], str]] = {
+    "table": to_text,
+    "json": to_json,
+    "markdown": to_markdown,
+    "csv": to_csv,
+}
+
+SUFFIXES = {".json": "json", ".md": "markdown", ".markdown": "markdown", ".csv": "csv", ".txt": "table"}
+
+
+def format_for(path: str | Path) -> str:
+    """Return the name of the format that the path's suffix asks for."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise UsageError(
+            f"{path} does not tell how to write the report: its suffix is {suffix or 'missing'!r}. "
+            f"Use one of {', '.join(SUFFIXES)}.{did_you_mean(suffix, SUFFIXES)}"
+        )
+    return SUFFIXES[suffix]
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write the file whole, or leave the old one and raise OutputError."""
+    with (
+        atomic_path(path) as place,
+        open(place, "w", encoding="utf-8", errors="backslashreplace", newline="") as file,
+    ):
+        # backslashreplace: names from undecodable bytes become legal JSON escapes
+        file.write(text)
+        file.flush()
+        if place.is_file():  # devices and pipes cannot be synced
+            os.fsync(file.fileno())

@@ -1,0 +1,78 @@
+"""One model's latent space: a name, ids, and rows that are read on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from relcli.arrays import to_float64
+
+Projection = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
+
+class Rows(Protocol):
+    """Anything that has a shape [n, d] and gives rows by slice or by integer index array."""
+
+    @property
+    def shape(self) -> tuple[int, int]: ...
+
+    def __getitem__(self, rows: Any) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Origin:
+    """
+    Where a space came from: enough to name it in a report and to open it again.
+
+    `files` are the files that hold the vectors, in the order of the rows; `id_source` is a phrase
+    such as "column 'id'" or "row numbers"; `ids_given` is False only for row numbers.
+    """
+
+    path: str
+    format: str
+    dtype: str
+    id_source: str
+    ids_given: bool = True
+    member: str | None = None
+    files: tuple[str, ...] = ()
+    sha256: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Space:
+    """
+    A latent space: `ids` [n] (unicode), `vectors` [n, d] read on demand, and where they came from.
+
+    Every transformation of a Space is a Space: `map` adds a projection that rows pass through
+    when they are read; nothing is computed before.
+    """
+
+    name: str
+    ids: NDArray[np.str_]
+    vectors: Rows
+    origin: Origin
+    projections: tuple[Projection, ...] = field(default=())
+    dim: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.dim:
+            object.__setattr__(self, "dim", int(self.vectors.shape[1]))
+
+    def __len__(self) -> int:
+        return int(self.vectors.shape[0])
+
+    def map(self, projection: Projection, *, dim: int | None = None) -> Space:
+        """Return this space seen through `projection`, a picklable [b, d] -> [b, dim] callable."""
+        return replace(self, projections=(*self.projections, projection), dim=dim or self.dim)
+
+    def read(self, rows: Any) -> NDArray[np.float64]:
+        """Return the rows [b, dim] as float64, through every projection; `rows` is a slice or indices."""
+        vectors = to_float64(self.vectors[rows])
+        for projection in self.projections:
+            vectors = projection(vectors)
+        return vectors
