@@ -12,12 +12,22 @@ import numpy as np
 from relcli.arrays import to_numpy
 from relcli.engines.engine import Engine, Progress
 from relcli.engines.local import LocalEngine
-from relcli.errors import FormatError, IdError, UsageError, did_you_mean
+from relcli.errors import (
+    AnchorError,
+    FormatError,
+    IdError,
+    JoinError,
+    RelcliError,
+    UsageError,
+    did_you_mean,
+    first_few,
+)
 from relcli.files import sha256_of
 from relcli.formats.format import open_pairs
 from relcli.formats.format import open_space as open_file
 from relcli.reports.report import Report
 from relcli.spaces.anchors import AnchorChoice, AnchorList, parse_choice
+from relcli.spaces.pairing import Ids
 from relcli.spaces.space import Origin, Space
 from relcli.tasks.compare import Options, preset_options
 from relcli.tasks.compare import compare as compare_spaces
@@ -72,15 +82,46 @@ def wanted_anchors(anchors: Any) -> AnchorList | AnchorChoice:
         return anchors
     if isinstance(anchors, str | Path):
         choice = parse_choice(str(anchors)) if not Path(anchors).exists() else None
-        if choice:
-            return choice
-        return AnchorList(*open_pairs(anchors), source=str(anchors))
+        return choice or _listed_anchors(anchors)
     listed = list(anchors)
     if listed and isinstance(listed[0], tuple):
         x_ids, y_ids = zip(*listed, strict=True)
     else:
         x_ids = y_ids = tuple(listed)
     return AnchorList(np.asarray([*map(str, x_ids)], np.str_), np.asarray([*map(str, y_ids)], np.str_), "given ids")
+
+
+def _listed_anchors(path: str | Path) -> AnchorList:
+    takes = "Anchors are a file of ids, one a line, or a choice such as uniform:300."
+    try:
+        x_ids, y_ids = open_pairs(path)
+    except RelcliError as error:
+        raise type(error)(f"{error} {takes}") from error
+    if not len(x_ids):
+        raise AnchorError(f"{path} is empty: it lists no anchors. {takes}")
+    return AnchorList(x_ids, y_ids, source=str(path))
+
+
+def _pairs_between(x: Space, y: Space, path: str | Path) -> tuple[Ids, Ids]:
+    """Return the table of pairs (x_id, y_id) that a file holds, checked against the two spaces."""
+    x_ids, y_ids = open_pairs(path)
+    if not len(x_ids):
+        raise IdError(f"{path} is empty: it holds no pairs. Write one x_id<TAB>y_id a line.")
+    for side, ids in (("x", x_ids), ("y", y_ids)):
+        values, counts = np.unique(ids, return_counts=True)
+        if len(values) < len(ids):
+            raise IdError(
+                f"{path} holds {int((counts > 1).sum()):,} ids of {side} more than once: "
+                f"{first_few(list(values[counts > 1]))}. Keep one pair of each."
+            )
+    in_x, in_y = np.isin(x_ids, x.ids), np.isin(y_ids, y.ids)
+    if not (in_x & in_y).any():
+        raise JoinError(
+            f"{path} pairs nothing: of its {len(x_ids):,} pairs like {str(x_ids[0])!r}, {str(y_ids[0])!r}, "
+            f"{int(in_x.sum()):,} start with an id of {x.name} like {str(x.ids[0])!r}, {int(in_y.sum()):,} end with "
+            f"an id of {y.name} like {str(y.ids[0])!r}. Give x_id<TAB>y_id a line, in this order."
+        )
+    return x_ids, y_ids
 
 
 def compare(
@@ -128,7 +169,7 @@ def compare(
         wanted_anchors(anchors),
         make_options(**options),
         engine=engine or LocalEngine(workers),
-        pairs=open_pairs(pairs) if pairs else None,
+        pairs=_pairs_between(*spaces, pairs) if pairs else None,
         progress=progress,
     )
 
@@ -144,7 +185,9 @@ def make_options(**given: Any) -> Options:
         said = {**preset_options(said["preset"]), **said}
     for name in ("measures", "views"):
         if isinstance(said.get(name), str):
-            said[name] = said[name].split(",")
+            said[name] = [part.strip() for part in said[name].split(",") if part.strip()]
+            if not said[name]:
+                raise UsageError(f"No {name} are named: give names with commas between, or leave --{name} out.")
         if name in said:
-            said[name] = tuple(said[name])
+            said[name] = tuple(dict.fromkeys(said[name]))
     return Options(**said)

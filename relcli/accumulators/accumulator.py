@@ -52,6 +52,12 @@ class Context:
         """The mean unit vector of the probe on each side: where the float32 filter has its origin."""
         return unit_rows(self.queries.x).mean(axis=0), unit_rows(self.queries.y).mean(axis=0)
 
+    def offset(self, way: str) -> float:
+        """The product of the two centres of a way such as "xy": what filter scores leave out of a cosine."""
+        x, y = self.centres
+        a, b = (x if side == "x" else y for side in way)
+        return float(a @ b)
+
 
 class Accumulator(Protocol):
     """Something that takes in batches of pairs, merges with its like, and is read by measures."""

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from relcli.arrays import Floats, on_grid, row_norms
 
-#: A tile of scores stays in the second-level cache; counts of a row of one fit in eight bytes of 255.
-TILE_ROWS, TILE_COLUMNS = 512, 2040
+#: A tile of scores stays in the second-level cache. Counts down a column add up 255 rows in a byte, twice;
+#: counts along a row add up eight columns to a word, 255 times.
+TILE_ROWS, TILE_COLUMNS = 510, 2040
 
 _HALF_ULP = 2.0**-24
 _SETTLE_NUMBERS = 2**18
@@ -27,9 +28,9 @@ Index = NDArray[np.int64]
 
 class Scorable:
     """
-    Rows of one side, ready to be scored: as they are [n, d], their norms, and a float32 filter [n, d + 2].
+    Rows of one side, ready to be scored: as they are [n, d], their norms, and a float32 filter [n, d + 3].
 
-    The filter holds the unit rows less `own` centre, then their products with both centres.
+    The filter holds the unit rows less `own` centre, their products with both centres, and 1.
     """
 
     def __init__(self, rows: Floats, own: Floats, other: Floats) -> None:
@@ -39,11 +40,23 @@ class Scorable:
         centred = rows / self.norms[:, None]
         centred -= own
         self.radius = row_norms(centred)
-        self.along = np.stack([centred @ own, centred @ other if len(other) == len(own) else centred @ own * 0], 1)
-        self.reach = float(self.radius.max(initial=0.0)), np.abs(self.along).max(axis=0, initial=0.0)
-        self.filter = np.empty((rows.shape[0], rows.shape[1] + 2), np.float32)
-        self.filter[:, :-2] = centred
-        self.filter[:, -2:] = self.along
+        self.along = np.zeros((len(rows), 2))
+        self.along[:, 0] = centred @ own
+        if len(other) == len(own):
+            self.along[:, 1] = centred @ other
+        self.filter = np.ones((rows.shape[0], rows.shape[1] + 3), np.float32)
+        self.filter[:, :-3] = centred
+        self.filter[:, -3:-1] = self.along
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, rows: Index) -> Scorable:
+        """Return the rows that an index array names."""
+        taken = object.__new__(Scorable)
+        taken.rows, taken.norms, taken.radius = self.rows[rows], self.norms[rows], self.radius[rows]
+        taken.along, taken.filter = self.along[rows], self.filter[rows]
+        return taken
 
     @cached_property
     def distinct(self) -> Index:
@@ -56,9 +69,9 @@ class Scorable:
 
 def settle(queries: Scorable, gallery: Scorable, i: Index, j: Index) -> Floats:
     """Return the cosines of queries i with gallery rows j [c], in float64 on the grid."""
-    if len(i) > 8 * (len(queries.rows) + len(gallery.rows)):
+    if len(i) > 8 * (len(queries) + len(gallery)):
         # a collapsed space: so many undecided pairs are mostly copies of few
-        width = len(gallery.rows)
+        width = len(gallery)
         pairs, inverse = np.unique(queries.distinct[i] * width + gallery.distinct[j], return_inverse=True)
         return _cosines(queries, gallery, pairs // width, pairs % width)[inverse]
     return _cosines(queries, gallery, i, j)
@@ -76,41 +89,34 @@ def _cosines(queries: Scorable, gallery: Scorable, i: Index, j: Index) -> Floats
 
 class Strip:
     """
-    Some query rows against a whole gallery: float32 scores chunk by chunk, and what they may be off by.
+    Some query rows against a gallery: float32 scores chunk by chunk, and what they may be off by.
 
-    score(i, j) = tile[i, j] + shift[i], within `error[i]`. `across` says that queries and gallery are
-    of different sides.
+    A score is a cosine less the product of the two centres, within `row_error[i]` and within
+    `column_error[j]`. `across` says that queries and gallery are of different sides.
     """
 
-    def __init__(
-        self,
-        queries: Scorable,
-        gallery: Scorable,
-        rows: slice,
-        centre: Floats,
-        other: Floats,
-        *,
-        across: bool,
-    ) -> None:
-        self.gallery = gallery
-        self._block = queries.filter[rows].copy()
-        self._block[:, -2:] = (0, 1) if across else (1, 0)
+    def __init__(self, queries: Scorable, gallery: Scorable, rows: slice, *, across: bool) -> None:
         side = int(across)
-        radius, along = gallery.reach
-        self.shift = queries.along[rows, side] + float(centre @ other if across else centre @ centre)
-        dim = queries.rows.shape[1]
-        # rounding of both rows and of the folded column, then of dim + 1 products summed in any order
-        self.error = (dim + 6) * _HALF_ULP * (queries.radius[rows] * radius + along[side]) + 2.0**-38
+        self._gallery = gallery.filter
+        self._block = queries.filter[rows].copy()
+        self._block[:, -3:-1] = (0, 1) if across else (1, 0)
+        self._block[:, -1] = queries.along[rows, side]
+        # rounding of both rows, of the two folded columns, then of d + 2 sums in any order
+        rounding = (queries.rows.shape[1] + 10) * _HALF_ULP
+        mine = queries.radius[rows], np.abs(queries.along[rows, side])
+        its = gallery.radius, np.abs(gallery.along[:, side])
+        self.row_error = rounding * (mine[0] * its[0].max(initial=0) + mine[1] + its[1].max(initial=0)) + 2.0**-38
+        self.column_error = rounding * (its[0] * mine[0].max(initial=0) + its[1] + mine[1].max(initial=0)) + 2.0**-38
 
-    def chunks(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """Yield (first column, scores [rows, columns]); the array is written again by the next one."""
-        height, width = len(self._block), min(TILE_COLUMNS, len(self.gallery.filter))
-        buffer = np.empty(height * width, np.float32)
-        for start in range(0, len(self.gallery.filter), TILE_COLUMNS):
-            columns = self.gallery.filter[start : start + TILE_COLUMNS]
-            tile = buffer[: height * len(columns)].reshape(height, len(columns))
-            np.matmul(self._block, columns.T, out=tile)
-            yield start, tile
+    def chunks(self, first: int = 0) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Yield (columns, scores [rows, columns]) from column `first` on; the array is written again by the next."""
+        height, end = len(self._block), len(self._gallery)
+        buffer = np.empty(height * min(TILE_COLUMNS, max(end - first, 0)), np.float32)
+        for start in range(first, end, TILE_COLUMNS):
+            columns = slice(start, min(start + TILE_COLUMNS, end))
+            tile = buffer[: height * (columns.stop - start)].reshape(height, -1)
+            np.matmul(self._block, self._gallery[columns].T, out=tile)
+            yield columns, tile
 
 
 def row_slices(count: int) -> Iterator[slice]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 
 import typer
 
@@ -46,32 +48,62 @@ _UsageFault: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c._
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; whatever goes wrong is told on stderr."""
+    _replace_closed_streams()
+    if not arguments:
+        with redirect_stdout(sys.stderr):
+            app(["--help"], prog_name="relcli", standalone_mode=False)
+        return NO_ANSWER
     try:
-        code = app(list(arguments), standalone_mode=False)
+        with warnings.catch_warnings():
+            # what numpy warns of, an overflow or a division by zero, ends as a score that says why it is undefined
+            warnings.simplefilter("ignore", RuntimeWarning)
+            code = app(list(arguments), prog_name="relcli", standalone_mode=False)
         sys.stdout.flush()
+        if code == INTERRUPTED:  # what newer versions of typer make of a KeyboardInterrupt
+            raise KeyboardInterrupt
         return code if isinstance(code, int) else ANSWERED
     except RelcliError as error:
-        print(f"relcli: {error}", file=sys.stderr)
+        _tell(str(error))
         return error.exit_code
     except _UsageFault as error:
-        error.show()  # type: ignore[attr-defined]
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "relcli"
+        _tell(f"{error.format_message().rstrip('.')}. See {command} --help.")  # type: ignore[attr-defined]
         return NO_ANSWER
     except (typer.Abort, KeyboardInterrupt):
-        print("relcli: interrupted.", file=sys.stderr)
+        _tell("interrupted.")
         return INTERRUPTED
-    except BrokenPipeError:
-        # the reader has gone, which is its right; keep the interpreter from flushing into nowhere
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, SystemExit):
+        # the reader has gone, which is its right; click and rich turn that into a SystemExit
+        _discard_stdout()
         return ANSWERED
     except MemoryError:
-        print(
-            "relcli: out of memory. Use fewer queries (--sample) or fewer workers (--workers 1).",
-            file=sys.stderr,
-        )
+        _tell("out of memory. Use fewer queries (--sample) or fewer workers (--workers 1).")
+        return NO_ANSWER
+    except OSError as error:
+        # files are read and written under errors of their own, so this is stdout, or the machine
+        _discard_stdout()
+        _tell(f"the system refuses: {error}. Make room or write elsewhere, then run it again.")
         return NO_ANSWER
     except Exception:
         import traceback
 
         traceback.print_exc()
-        print("relcli: this is a fault of relcli, not of your data; please report it.", file=sys.stderr)
+        _tell("this is a fault of relcli, not of your data; please report it.")
         return FAULT
+
+
+def _tell(message: str) -> None:
+    print(f"relcli: {' '.join(line.strip() for line in message.splitlines())}", file=sys.stderr)
+
+
+def _discard_stdout() -> None:
+    """Send stdout nowhere: what is still buffered must not be flushed as the interpreter ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _replace_closed_streams() -> None:
+    # with `>&-` Python has no stdout at all, and the next file opened would take its number
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115

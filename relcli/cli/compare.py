@@ -44,13 +44,13 @@ def compare(
     from relcli import api
     from relcli.tasks.compare import preset_options
 
-    if preset and not quiet:
-        said = {name: value for name, value in preset_options(preset).items() if name != "preset"}
-        typer.echo(f"preset {preset}: " + " ".join(f"{name}={value}" for name, value in said.items()), err=True)
+    output.refuse_overwriting(files, x, y, anchors, ids_x, ids_y, pairs)
     reading = dict(ids_x=ids_x, ids_y=ids_y, key_x=key_x, key_y=key_y, id_column=id_column, pairs=pairs)
     policies = dict(on_duplicate=on_duplicate, on_bad=on_bad, missing_anchors=missing_anchors, strict=strict)
     scoring = dict(measures=measures, k=k, views=view or None, center=center, include_anchors=include_anchors)
     drawing = dict(sample=sample, seed=seed, preset=preset)
+    if preset and not quiet:
+        typer.echo(f"preset {preset}: {output.as_flags(preset_options(preset), over=scoring)}", err=True)
     with output.progress_bars(quiet) as progress:
         options = {**reading, **policies, **scoring, **drawing}
         report = api.compare(x, y, anchors, workers=workers, progress=progress, **options)  # type: ignore[arg-type]

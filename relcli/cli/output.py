@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,12 +24,20 @@ FormatName = Annotated[
 ]
 OutputFiles = Annotated[
     list[Path] | None,
-    typer.Option("-o", "--output", help="Also write here, format by suffix; may be repeated.", rich_help_panel=_PANEL),
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Also write .json, .md, .csv or .txt; may be repeated.",
+        rich_help_panel=_PANEL,
+    ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no notes, no progress.", rich_help_panel=_PANEL)]
 Workers = Annotated[
     int | None,
-    typer.Option("--workers", min=1, help="Threads; all cores by default. Results do not depend on it."),
+    typer.Option(
+        "--workers", min=1, metavar="N", help="Threads; all cores by default. Results differ by rounding only."
+    ),
 ]
 
 
@@ -44,9 +53,41 @@ def chosen_format(as_json: bool, name: str | None, files: list[Path] | None) -> 
         raise UsageError(f"No format is called {name!r}; there are {', '.join(FORMATS)}.{did_you_mean(name, FORMATS)}")
     for file in files or ():
         format_for(file)
+        if file.is_dir():
+            raise OutputError(f"{file} cannot be written: it is a folder. Name a file in it.")
         if not file.parent.is_dir():
             raise OutputError(f"{file} cannot be written: there is no folder {file.parent}. Make it first.")
+        if not os.access(file if file.exists() and not file.is_file() else file.parent, os.W_OK):
+            raise OutputError(f"{file} cannot be written: permission denied in {file.parent}. Choose another folder.")
     return name
+
+
+def refuse_overwriting(files: list[Path] | None, *sources: str | Path | None) -> None:
+    """Raise UsageError if a file to write is one of those to read, or the ids beside one."""
+    from relcli.errors import UsageError
+    from relcli.formats.ids import find_sidecar
+
+    read = [Path(place) for source in sources if source for place in (source, str(source).rpartition("#")[0]) if place]
+    beside = [sidecar[0] for place in read if place.is_file() and (sidecar := find_sidecar(place, None))]
+    for file in files or ():
+        if file.exists() and any(place.exists() and file.samefile(place) for place in (*read, *beside)):
+            raise UsageError(f"{file} is to be read, so the report cannot go there. Give -o another name.")
+
+
+def as_flags(settings: Mapping[str, Any], *, over: Mapping[str, Any]) -> str:
+    """Return a preset's settings as the flags that would set them, then those of `over`, which win."""
+    own = {name: value for name, value in over.items() if name in settings and value is not None}
+    won = f" (but {' '.join(_flag(*item) for item in own.items())}, as you say)" if own else ""
+    return " ".join(_flag(*item) for item in settings.items() if item[0] != "preset" and item[0] not in own) + won
+
+
+def _flag(name: str, value: Any) -> str:
+    if name == "k":
+        return f"-k {value}"
+    switches = {"center": ("--no-center", "--center"), "include_anchors": ("--exclude-anchors", "--include-anchors")}
+    if name in switches:
+        return switches[name][bool(value)]
+    return f"--{name} {value if isinstance(value, str) else ','.join(map(str, value))}"
 
 
 def write_report(report: Report, format_name: str, files: list[Path] | None) -> None:

@@ -11,7 +11,7 @@ from relcli.engines.engine import A, Progress
 from relcli.spaces.pairing import PairedSpaces
 
 #: Numbers of float64 that the vectors of one batch may take, projections included.
-_BATCH_NUMBERS = 2**22
+_BATCH_NUMBERS = 2**23
 _BATCH_ROWS = (256, 16384)
 
 
@@ -71,6 +71,7 @@ class LocalEngine:
 
 def _batch_rows(pair: PairedSpaces, workers: int) -> int:
     smallest, largest = _BATCH_ROWS
-    fitting = _BATCH_NUMBERS // max(pair.x.dim + pair.y.dim, 1)
-    share = -(-len(pair) // workers)
-    return max(1, min(max(smallest, min(largest, fitting)), share))
+    fitting = max(smallest, min(largest, _BATCH_NUMBERS // max(pair.x.dim + pair.y.dim, 1)))
+    # equal turns for all workers: nobody has a last batch to itself
+    turns = -(-len(pair) // (fitting * workers))
+    return max(1, -(-len(pair) // (turns * workers)))

@@ -36,11 +36,15 @@ class Bootstrap:
 
 def median_interval(values: Floats) -> tuple[float, float]:
     """Return the order-statistic interval for the median of values [q]; no assumption on their distribution."""
-    from scipy.stats import binom
+    from scipy.special import bdtr, bdtrik
 
     ordered = np.sort(values)
     count = len(ordered)
-    low = max(int(binom.ppf((1 - LEVEL) / 2, count, 0.5)) - 1, 0)
+    tail = (1 - LEVEL) / 2
+    # the smallest number of queries below the median that is not too unlikely
+    below = int(np.ceil(bdtrik(tail, count, 0.5)))
+    below += int(bdtr(below, count, 0.5) < tail)
+    low = max(below - 1, 0)
     return float(ordered[low]), float(ordered[count - 1 - low])
 
 
@@ -53,12 +57,12 @@ def jackknife_interval(
     `without_each` are the values with one of F folds left out; Student's t with F − 1 degrees
     (Kott 2001, J. Official Statistics 17).
     """
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     folds = len(without_each)
     spread = np.asarray(without_each) - np.mean(without_each)
     error = float(np.sqrt((folds - 1) / folds * np.sum(spread**2)))
-    half = float(t.ppf((1 + LEVEL) / 2, folds - 1)) * error
+    half = float(stdtrit(folds - 1, (1 + LEVEL) / 2)) * error
     lowest, highest = bounds
     low = value - half if lowest is None else max(value - half, lowest)
     high = value + half if highest is None else min(value + half, highest)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from relcli.accumulators.neighbors import NearestLists, NeighborLists
@@ -36,10 +38,12 @@ def _inside(lists: NeighborLists, k: int) -> Floats:
 
 def chance_jaccard(n: int, k: int) -> float:
     """Return the mean Jaccard index of two random k-subsets of n."""
-    from scipy.stats import hypergeom
-
-    shared = np.arange(k + 1)
-    return float(np.sum(hypergeom.pmf(shared, n, k, k) * shared / (2 * k - shared)))
+    # whole numbers throughout: log-gamma loses digits once n is large
+    ways = math.comb(n, k)
+    return math.fsum(
+        math.comb(k, shared) * math.comb(n - k, k - shared) / ways * (shared / (2 * k - shared))
+        for shared in range(1, k + 1)
+    )
 
 
 def _jaccard_chance(lists: NeighborLists, k: int) -> float:
@@ -105,7 +109,6 @@ def _with_itself(lists: NearestLists, queries: Index, k: int) -> Index:
     definition="mean Jaccard index of the k rows of y nearest to x_i and those nearest to y_i, itself included; "
     "both directions",
     cite="Moschella et al. 2023, arXiv:2209.15430, table 1",
-    symmetric=False,
     invariant_to=_INVARIANT,
     same_width=True,
 )

@@ -6,11 +6,11 @@ import numpy as np
 
 from relcli.accumulators.moments import CrossMoments, HeldOut
 from relcli.accumulators.probe import Probe
-from relcli.arrays import Floats, unit_rows
+from relcli.arrays import Floats, row_norms, unit_rows
 from relcli.measures.linalg import null_nuclear_norm
 from relcli.measures.measure import PerQuery, Undefined, measure
 from relcli.measures.retrieval import mismatched_mean
-from relcli.spaces.translation import fit_similarity, widened
+from relcli.spaces.translation import Similarity, fit_similarity, widened
 
 _INVARIANT = {"rotation", "scale", "shift"}
 _SCHONEMANN = "Schönemann & Carroll 1970, doi:10.1007/BF02291266"
@@ -90,9 +90,15 @@ def _heldout_chance(held: HeldOut) -> float:
     return mismatched / held.variance
 
 
+def _check_fit(fit: Similarity) -> None:
+    if np.isnan(fit.scale):
+        raise Undefined("all anchors are equal in x: no rotation can be fitted")
+
+
 def _check_held_out(held: HeldOut) -> None:
     if not held.count:
         raise Undefined("every pair is an anchor: nothing is held out")
+    _check_fit(held.fit)
     if held.variance <= 0:
         raise Undefined("all vectors of y that are not anchors are equal")
 
@@ -124,9 +130,19 @@ def _held_out_units(probe: Probe) -> tuple[Floats, Floats]:
     if not len(rows):
         raise Undefined("every pair is an anchor: nothing is held out")
     fit = fit_similarity(*probe.context.anchors)
+    _check_fit(fit)
     y = widened(rows.y, len(fit.mean_y))
     mean = y.mean(axis=0)
-    return unit_rows(y - mean), unit_rows(fit(rows.x) - mean)
+    # what the rounding of the mean leaves of a row is no direction
+    noise = 1e-10 * float(row_norms(y).max())
+    off = y - mean
+    if (row_norms(off) <= noise).all():
+        raise Undefined("all vectors of y that are not anchors are equal")
+    return _directions(off, noise), _directions(fit(rows.x) - mean, noise)
+
+
+def _directions(v: Floats, noise: float) -> Floats:
+    return unit_rows(np.where(row_norms(v)[:, None] > noise, v, 0.0))
 
 
 def _aligned_chance(probe: Probe) -> float:

@@ -124,9 +124,9 @@ def _units(probe: Probe) -> tuple[Floats, Floats]:
 
 
 def mismatched_mean(x: Floats, y: Floats) -> float:
-    """Return the mean of x_i · y_j over i ≠ j, for x and y [q, d]."""
+    """Return the mean of x_i · y_j over i ≠ j, for x and y [q, d]; NaN for one pair, which has no other."""
     if len(x) < 2:
-        raise Undefined("one pair has no mismatched partner")
+        return float("nan")
     total = float(x.sum(axis=0) @ y.sum(axis=0)) - float(np.einsum("ij,ij->", x, y))
     return total / (len(x) * (len(x) - 1))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -113,13 +114,15 @@ def anchor_facts(anchors: Mapping[str, Any]) -> list[str]:
     if not anchors:
         return []
     source, strategy, seed = (anchors.get(key) for key in ("source", "strategy", "seed"))
-    scored = anchors.get("scored")
+    count, scored = _count(anchors.get("count")), anchors.get("scored")
+    # a seed tells that they were drawn; the path is in the JSON
+    origin = f"{strategy or ''} from {os.path.basename(str(source))}" if source and seed is None else strategy
     return _present(
-        " ".join(_present(_count(anchors.get("count")), strategy)),
-        f"from {source}" if source and source != strategy else None,
+        " ".join(_present(count, origin and origin.removeprefix("listed").strip())),
+        f"{_count(anchors['missing'])} missing" if anchors.get("missing") else None,
         f"seed {seed}" if seed is not None else None,
         _both("rank", anchors, "rank", _count),
-        _both("condition", anchors, "condition", lambda value: number(value, decimals=1)),
+        _both("condition", anchors, "condition", lambda v: f"{v:,.0f}" if 1 <= v < 1e6 else number(v, decimals=1)),
         _both("mean cosine", anchors, "mean_cosine", number),
         None if scored is None else "scored" if scored else "not scored",
     )

@@ -107,11 +107,12 @@ def _fitting(report: Report, console: Console, *layouts: tuple[str, ...]) -> lis
         columns = phrases.columns_for(report, *names)
         if not columns:
             return []
+        views = [v for v in report.views if any(c.cell(s) for c in columns for s in report.scores if s.view == v)]
         for gap in (2, 1):
-            table = _whole(_table(report, columns, report.views, gap=gap), console)
+            table = _whole(_table(report, columns, views, gap=gap), console)
             if table.width is not None and table.width <= console.width:
                 return [table]
-    return [_whole(_table(report, columns, [view], gap=1), console) for view in report.views]
+    return [_whole(_table(report, columns, [view], gap=1), console) for view in views]
 
 
 def _whole(table: Table, console: Console) -> Table:

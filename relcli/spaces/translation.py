@@ -16,7 +16,11 @@ def widened(v: Floats, dim: int) -> Floats:
 
 @dataclass(frozen=True)
 class Similarity:
-    """A rotation with one scale and a shift: v ↦ scale · (v − mean_x) · rotation + mean_y."""
+    """
+    A rotation with one scale and a shift: v ↦ scale · (v − mean_x) · rotation + mean_y.
+
+    `scale` is NaN where the rows it was fitted on are all equal in x: there is nothing to rotate.
+    """
 
     rotation: Floats
     scale: float
@@ -41,4 +45,6 @@ def fit_similarity(x: Floats, y: Floats) -> Similarity:
     centred = x - mean_x
     left, singular, right = np.linalg.svd(centred.T @ (y - mean_y))
     size = float(np.sum(centred**2))
-    return Similarity(left @ right, float(singular.sum()) / size if size else 0.0, mean_x, mean_y)
+    # equal rows leave the rounding of their mean, not zero
+    varies = size > 1e-20 * float(np.sum(x**2))
+    return Similarity(left @ right, float(singular.sum()) / size if varies else float("nan"), mean_x, mean_y)

@@ -42,11 +42,18 @@ ALL_QUERIES, SAMPLED_QUERIES = 50_000, 10_000
 
 FOLDS = 10
 
+#: What may become of rows and anchors that stand in the way.
+POLICIES = {
+    "on_duplicate": ("error", "first", "drop"),
+    "on_bad": ("error", "drop"),
+    "missing_anchors": ("error", "drop"),
+}
+
 #: What each preset sets, over the defaults and under what the user says.
 PRESETS: dict[str, dict[str, Any]] = {
     # the authors' notebook for the word table of Moschella et al. 2023 (arXiv:2209.15430)
     "relreps": {
-        "measures": ("cross-jaccard@10", "mrr@10", "cosine"),
+        "measures": ("cross-jaccard@k", "mrr@k", "cosine"),
         "k": 10,
         "include_anchors": True,
         "center": False,
@@ -78,10 +85,11 @@ class Options:
     def __post_init__(self) -> None:
         if self.k < 1:
             raise UsageError(f"-k {self.k} is not a positive number of neighbours.")
-        for name, allowed in (("on_bad", ("error", "drop")), ("missing_anchors", ("error", "drop"))):
-            if getattr(self, name) not in allowed:
+        for name, allowed in POLICIES.items():
+            said = getattr(self, name)
+            if said not in allowed:
                 flag = name.replace("_", "-")
-                raise UsageError(f"--{flag} {getattr(self, name)!r} is none of {', '.join(allowed)}.")
+                raise UsageError(f"--{flag} {said!r} is none of {', '.join(allowed)}.{did_you_mean(said, allowed)}")
         for view in self.views:
             if view not in VIEWS:
                 raise UsageError(
@@ -175,16 +183,17 @@ def compare(
         for view in views
         if (score := _score(measure, view, bootstrap, scored)) is not None
     ]
+    frame_facts = _anchor_facts(frame, anchors, options)
     return Report(
         command="compare",
         x=_described(x),
         y=_described(y),
         join=_join_facts(joined, shared),
-        anchors=_anchor_facts(frame, anchors, options),
+        anchors=frame_facts,
         scores=tuple(scores),
         settings=_settings(options, measures, sampled, scored),
         versions=_versions(),
-        notes=tuple(_notes(joined, frame, options, views, sampled, scored)),
+        notes=tuple(_notes(frame_facts, joined, frame, options, sampled, scored)),
     )
 
 
@@ -195,8 +204,8 @@ def _without_bad_rows(pair: PairedSpaces, census: Census, policy: str) -> Paired
     id_of = pair.ids[np.argsort(pair.rank)]
     if policy == "error":
         found = "; ".join(
-            f"{len(ranks):,} rows of {(pair.x if side == 'x' else pair.y).name} are {_FAULTS[kind]} "
-            f"({first_few(list(id_of[ranks]))})"
+            f"{len(ranks):,} {'row' if len(ranks) == 1 else 'rows'} of {(pair.x if side == 'x' else pair.y).name} "
+            f"{_FAULTS[kind]} ({first_few(list(id_of[ranks]))})"
             for (side, kind), ranks in bad.items()
         )
         raise VectorError(f"{found}. Mend them, or leave those pairs out with --on-bad drop.")
@@ -206,14 +215,15 @@ def _without_bad_rows(pair: PairedSpaces, census: Census, policy: str) -> Paired
     return pair.drop(np.isin(pair.rank, ranks), "NaN, Inf or zero rows")
 
 
-_FAULTS = {"NaN": "NaN", "Inf": "infinite", "zero": "zero vectors"}
+_FAULTS = {"NaN": "with NaN", "Inf": "with infinite numbers", "zero": "with only zeros"}
 
 
 def _check_depth(measures: Sequence[Measure], pairs: int) -> None:
     depth = max((measure.k or 0 for measure in measures if measure.reads is NeighborLists), default=0)
     if depth >= pairs:
         raise UsageError(
-            f"k = {depth} neighbours need more than {depth:,} shared pairs, and there are {pairs:,}. Pass a smaller -k."
+            f"k = {depth:,} neighbours need at least {depth + 1:,} shared pairs, and the spaces share {pairs:,}. "
+            "Pass a smaller -k, or share more."
         )
 
 
@@ -318,6 +328,8 @@ def _score(measure: Measure, view: _View, intervals: _Intervals, scored: int) ->
         facts["chance"] = measure.chance_level(accumulator)
     except Undefined as undefined:
         return Score(value=None, undefined_because=str(undefined), **facts)
+    except (ArithmeticError, np.linalg.LinAlgError) as error:
+        return Score(value=None, undefined_because=f"its arithmetic fails on numbers this large ({error})", **facts)
     facts["gallery"] = getattr(accumulator, "gallery", None)
     if isinstance(found, PerQuery):
         return _mean_over_queries(facts, found, intervals)
@@ -325,7 +337,7 @@ def _score(measure: Measure, view: _View, intervals: _Intervals, scored: int) ->
         others = [float(measure.value(other)) for other in view.without[measure.reads]]  # type: ignore[arg-type]
         ends = jackknife_interval(found, others, measure.range)
         interval = Interval(*ends, LEVEL, f"delete-a-group jackknife ({len(others)} folds)")
-    except Undefined:
+    except (Undefined, ArithmeticError, np.linalg.LinAlgError):
         interval = None
     return Score(value=float(found), interval=interval, pairs=getattr(accumulator, "count", scored), **facts)
 
@@ -430,7 +442,12 @@ def _versions() -> dict[str, str]:
 
 
 def _notes(
-    pair: PairedSpaces, frame: Anchors, options: Options, views: Sequence[_View], sampled: int, scored: int
+    frame_facts: dict[str, Any],
+    pair: PairedSpaces,
+    frame: Anchors,
+    options: Options,
+    sampled: int,
+    scored: int,
 ) -> list[str]:
     notes = []
     if pair.by == "row number":
@@ -445,10 +462,10 @@ def _notes(
     if len(frame) <= widest and "absolute" in options.views:
         notes.append(
             f"{len(frame)} anchors for {widest} dimensions leave a rotation fitted on them under-determined: "
-            "the held-out figures can only rise with more anchors"
+            "the held-out figures improve with more anchors"
         )
-    for side, vectors in (("x", frame.x), ("y", frame.y)):
-        condition = anchor_quality(vectors).condition
+    for side in ("x", "y"):
+        condition = frame_facts[f"condition_{side}"]
         if condition and condition > ILL_CONDITIONED:
             notes.append(f"the anchors of {side} are nearly dependent (condition number {condition:.1e})")
     return notes

@@ -1,0 +1,159 @@
+"""
+Write docs/measures.md from the catalog and docs/commands.md from the commands.
+
+    python docs/generate.py            # rewrite them
+    python docs/generate.py --check    # exit 1 where one of them is stale
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).parent
+
+
+#: What spaces with nothing in common score, in words; n is the number of gallery rows, m of scored pairs.
+CHANCE = {
+    "mrr": "(1 + 1/2 + … + 1/n) / n",
+    "mrr@k": "(1 + 1/2 + … + 1/k) / n",
+    "recall@k": "k / n",
+    "median-rank": "(n + 1) / 2",
+    "cosine": "measured: the mean over mismatched pairs",
+    "jaccard@k": "the mean over k of n − 1 rows drawn twice: Σ Hyp(i; n − 1, k, k) · i / (2k − i)",
+    "overlap@k": "k / (n − 1)",
+    "cross-jaccard@k": "the mean over k of n rows drawn twice: Σ Hyp(i; n, k, k) · i / (2k − i)",
+    "procrustes-residual": "1 − nuc², of the nuclear norm of unrelated spaces with these spectra",
+    "procrustes-distance": "√(2 − 2 nuc), of the nuclear norm of unrelated spaces with these spectra",
+    "procrustes-angle": "arccos(nuc), of the nuclear norm of unrelated spaces with these spectra",
+    "heldout-procrustes-residual": "measured: the mean over mismatched pairs; 1 is the mean of y for every row",
+    "heldout-aligned-cosine": "measured: the mean over mismatched pairs",
+    "debiased-cka": "0",
+    "linear-cka": "the exact mean over all pairings: ‖Xc‖² ‖Yc‖² / ((m − 1) ‖XcᵀXc‖ ‖YcᵀYc‖)",
+}
+
+
+def measures_page() -> str:
+    """Return the page of all measures, by section, in the order of the catalog."""
+    from relcli.measures.catalog import DEFAULT, all_measures
+
+    # "@k" stands for any depth, and the default list holds some of them at a depth
+    default = {f"{name.partition('@')[0]}@k" if "@" in name else name for name in DEFAULT}
+    blocks = [
+        "# The measures",
+        "<!-- Written by docs/generate.py from the catalog: change the measures, not this page. -->",
+        "Names are the interface: one name, one definition. `@k` stands for a depth, as in `jaccard@10`; a bare `@k` "
+        "takes the depth of `-k`. *Chance* is what spaces with nothing in common score on these very data: "
+        "every report prints it beside the value. A measure is reported on the views it is defined on: *relative*, the "
+        "similarities to the anchors, and *absolute*, the vectors as they were dumped. × marks those that compare "
+        "coordinates of x with coordinates of y: on the absolute view they need as many dimensions in both. "
+        "↑ higher is closer, ↓ lower is closer; measures in the default report are in **bold**.",
+    ]
+    section = None
+    for measure in all_measures().values():
+        if measure.section != section:
+            section = measure.section
+            blocks.append(f"## {section}")
+        blocks.append(f"### `{measure.name}` {'↑' if measure.higher_is_closer else '↓'}")
+        blocks.append("\n".join(_measure_lines(measure, measure.name in default)))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _measure_lines(measure: Any, default: bool) -> Iterator[str]:
+    definition = measure.definition[:1].upper() + measure.definition[1:].rstrip(".")
+    yield f"{'**' if default else ''}{definition}.{'**' if default else ''}"
+    yield ""
+    yield "| | |"
+    yield "|---|---|"
+    yield f"| range | {_range(*measure.range)} |"
+    yield f"| closer | {'higher' if measure.higher_is_closer else 'lower'} |"
+    yield f"| chance | {_chance(measure)} |"
+    yield f"| x and y may be swapped | {'yes' if measure.symmetric else 'no'} |"
+    yield f"| unchanged by | {', '.join(sorted(measure.invariant_to)) or 'nothing named'} |"
+    yield f"| views | {', '.join(measure.views)}{' ×' if measure.same_width else ''} |"
+    yield f"| source | {measure.cite} |"
+
+
+def _range(low: float | None, high: float | None) -> str:
+    left = "(−∞" if low is None else f"[{low:g}"
+    right = "∞)" if high is None else f"{high:.4g}]"
+    return f"{left}, {right}".replace("-", "−")
+
+
+def _chance(measure: Any) -> str:
+    doc = (measure.chance.__doc__ or "").strip().split("\n")[0]
+    return CHANCE.get(measure.name) or doc.removeprefix("Return ").rstrip(".") or "told in every report"
+
+
+def commands_page() -> str:
+    """Return the page of all commands with their arguments, options and help texts."""
+    import typer
+
+    from relcli.cli.app import app
+
+    root: Any = typer.main.get_command(app)
+    blocks = [
+        "# The commands",
+        "<!-- Written by docs/generate.py from the commands: change their help texts, not this page. -->",
+        root.help,
+        root.epilog,
+    ]
+    for name, command in root.commands.items():
+        description, _, example = command.help.partition("Example:")
+        blocks += [f"## `relcli {name}`", " ".join(description.split())]
+        arguments = [p for p in command.params if p.param_type_name == "argument"]
+        options = [p for p in command.params if p.param_type_name == "option"]
+        usage = ["relcli", name, *(p.metavar for p in arguments), *(f"{p.opts[0]} …" for p in options if p.required)]
+        blocks.append(f"```\n{' '.join([*usage, '[OPTIONS]'] if options else usage)}\n```")
+        if arguments:
+            rows = [f"| `{p.metavar}` | {_cell(p.help)} |" for p in arguments]
+            blocks.append("\n".join(["| argument | |", "|---|---|", *rows]))
+        by_panel: dict[str, list[Any]] = {}
+        for option in options:
+            by_panel.setdefault(getattr(option, "rich_help_panel", None) or "Options", []).append(option)
+        for panel, members in by_panel.items():
+            rows = [f"| {_names(option)} | {_cell(option.help)}{_default(option)} |" for option in members]
+            blocks.append("\n".join([f"| {panel} | |", "|---|---|", *rows]))
+        if example and example.split() != usage:
+            blocks.append(f"```\n{' '.join(example.split())}\n```")
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _names(option: Any) -> str:
+    names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
+    return names if option.is_flag or not option.metavar else f"{names} `{_cell(option.metavar)}`"
+
+
+def _default(option: Any) -> str:
+    plain = option.default is None or option.is_flag or option.default == ()
+    told = "" if plain else f" Default: `{option.default}`."
+    return told + (" Required." if option.required else "")
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("<TAB>", "⇥").split()).replace("|", "\\|")
+
+
+PAGES = {"measures.md": measures_page, "commands.md": commands_page}
+
+
+def main() -> int:
+    """Rewrite the pages, or with --check say which are stale."""
+    stale = 0
+    for name, page in PAGES.items():
+        path, text = DOCS / name, page()
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            continue
+        if "--check" in sys.argv[1:]:
+            print(f"docs/{name} is stale: run python docs/generate.py", file=sys.stderr)
+            stale = 1
+        else:
+            path.write_text(text, encoding="utf-8", newline="")
+            print(f"docs/{name} written")
+    return stale
+
+
+if __name__ == "__main__":
+    sys.exit(main())
