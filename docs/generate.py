@@ -1,5 +1,9 @@
 """
-Write docs/measures.md from the catalog and docs/commands.md from the commands.
+Write docs/measures.md from the catalog, docs/commands.md from the commands, outputs into the pages that show them,
+and the report that the samples should give.
+
+A page shows a command's output in a `text` block after the line `<!-- output -->`: it is that of the last
+`$ relcli …` line above it, run in the root of the checkout at 100 columns.
 
     python docs/generate.py            # rewrite them
     python docs/generate.py --check    # exit 1 where one of them is stale
@@ -7,6 +11,13 @@ Write docs/measures.md from the catalog and docs/commands.md from the commands.
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import json
+import os
+import re
+import shlex
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,6 +98,15 @@ def _chance(measure: Any) -> str:
     return CHANCE.get(measure.name) or doc.removeprefix("Return ").rstrip(".") or "told in every report"
 
 
+def leaf_commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every command under its full name, as "translate fit", without the groups."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from leaf_commands(command, f"{prefix}{name} ")
+        else:
+            yield f"{prefix}{name}", command
+
+
 def commands_page() -> str:
     """Return the page of all commands with their arguments, options and help texts."""
     import typer
@@ -100,7 +120,7 @@ def commands_page() -> str:
         root.help,
         root.epilog,
     ]
-    for name, command in root.commands.items():
+    for name, command in leaf_commands(root):
         description, _, example = command.help.partition("Example:")
         blocks += [f"## `relcli {name}`", " ".join(description.split())]
         arguments = [p for p in command.params if p.param_type_name == "argument"]
@@ -136,7 +156,55 @@ def _cell(text: str) -> str:
     return " ".join(text.replace("<TAB>", "⇥").split()).replace("|", "\\|")
 
 
+OUTPUT = re.compile(r"^\$ (relcli [^\n]*)$|^<!-- output -->\n```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def page_with_outputs(path: Path) -> str:
+    """Return a page with the outputs that it shows made anew."""
+    command = ""
+
+    def shown(match: re.Match[str]) -> str:
+        nonlocal command
+        if match[1]:
+            command = match[1]
+            return match[0]
+        return f"<!-- output -->\n```text\n{output_of(command)}```"
+
+    return OUTPUT.sub(shown, path.read_text(encoding="utf-8"))
+
+
+def output_of(command: str) -> str:
+    """Return what a `relcli …` line prints, at 100 columns and without colour."""
+    environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "PYTHONIOENCODING": "utf-8"}
+    words = [sys.executable, "-m", *shlex.split(command.partition(" | ")[0])]
+    done = subprocess.run(words, cwd=DOCS.parent, env=environment, capture_output=True, text=True, check=True)
+    return "\n".join(line.rstrip() for line in done.stdout.splitlines()) + "\n"
+
+
 PAGES = {"measures.md": measures_page, "commands.md": commands_page}
+PAGES |= {
+    os.path.relpath(path, DOCS): functools.partial(page_with_outputs, path)
+    for path in (DOCS.parent / "README.md", *sorted(DOCS.glob("*.md")))
+    if "<!-- output -->" in path.read_text(encoding="utf-8") and path.name not in PAGES
+}
+
+
+def expected_report() -> str:
+    """Return the report of the README's comparison, without what differs from machine to machine."""
+    from relcli.api import compare
+    from relcli.reports.report import to_document
+
+    samples = Path("sample_embeddings")
+    with contextlib.chdir(DOCS.parent):
+        report = compare(
+            samples / "digits_ae_s0.npy", samples / "digits_ae_s1.parquet", anchors=samples / "anchors.txt", workers=1
+        )
+    document = to_document(report)
+    document.pop("versions")
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+PAGES["../sample_embeddings/expected.json"] = expected_report
 
 
 def main() -> int:

@@ -14,7 +14,20 @@ from typing import Any
 
 from relcli._version import VERSION as __version__
 
-_API = ("compare", "open_space")
+_API = (
+    "anchors_check",
+    "anchors_choose",
+    "compare",
+    "inspect",
+    "load_map",
+    "open_space",
+    "project",
+    "retrieve",
+    "save_map",
+    "save_space",
+    "translate_apply",
+    "translate_fit",
+)
 
 __all__ = ["__version__", *_API]
 

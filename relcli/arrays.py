@@ -25,6 +25,15 @@ def bfloat16_to_float32(bits: NDArray[Any]) -> NDArray[np.float32]:
     return (halves.astype(np.uint32) << 16).view(np.float32)
 
 
+def float32_to_bfloat16(values: Any) -> NDArray[Any]:
+    """Return floats of any shape as bfloat16 in 2 raw bytes each, rounded to the nearest, ties to even; NaN stays."""
+    floats = np.ascontiguousarray(values, np.float32)
+    bits = floats.view(np.uint32)
+    rounded = (bits + (0x7FFF + ((bits >> 16) & 1))) >> 16
+    # adding to the bits of a NaN may carry it to an infinity
+    return np.where(np.isnan(floats), (bits >> 16) | 0x40, rounded).astype(np.uint16).view("V2")
+
+
 def from_torch(values: Any) -> Any:
     """Return a torch tensor as a numpy array (bfloat16 widened), anything else as it is."""
     torch = sys.modules.get("torch")
@@ -70,7 +79,8 @@ class ExactProduct:
     Each number is split into a leading slice, a multiple of 2^-26, and a trailing one. By
     Cauchy-Schwarz no partial sum of the leading products exceeds 1, nor of the mixed ones
     2^-26 sqrt(d), so both sums are exact in float64: no blocking, thread count, order or fused
-    multiplication can show. What is left out is below 1e-15 for d under 10,000.
+    multiplication can show. What is left out is at most √d · 2^(⌈log₂ d / 2⌉ − 52) + d · 2^-54, for d = 300 about
+    1e-13, and a tenth of that on rows that point anywhere.
     """
 
     def __init__(self, fixed: Floats) -> None:
@@ -85,8 +95,11 @@ class ExactProduct:
         return leading, trailing
 
     def __call__(self, v: Floats) -> Floats:
-        """Return v · fixedᵀ [b, a] for unit rows v [b, d]."""
-        leading, trailing = self._slices(v)
-        product = leading @ self._leading.T
-        product += np.concatenate([leading, trailing], axis=1) @ self._mixed.T
+        """Return v · fixedᵀ [b, a] for unit rows v [b, d]; the slices of 1,024 rows at a time are kept."""
+        product = np.empty((len(v), len(self._leading)))
+        for start in range(0, len(v), 1024):
+            rows = slice(start, start + 1024)
+            leading, trailing = self._slices(v[rows])
+            np.matmul(leading, self._leading.T, out=product[rows])
+            product[rows] += np.concatenate([leading, trailing], axis=1) @ self._mixed.T
         return product

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import shlex
 from pathlib import Path
@@ -16,7 +17,6 @@ from relcli.measures.catalog import all_measures
 
 ROOT = Path(__file__).parent.parent
 DOCS, README, SAMPLES = ROOT / "docs", ROOT / "README.md", ROOT / "sample_embeddings"
-COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 # `console` blocks: a line `$ relcli …` is run, a trailing backslash goes on with the next line
 FENCE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 EXAMPLES = [
@@ -42,9 +42,40 @@ def prose() -> str:
     return "\n".join(page.read_text(encoding="utf-8") for page in pages if page.exists())
 
 
-def test_the_generated_pages_are_fresh():
-    for name, page in generator().PAGES.items():
-        assert (DOCS / name).read_text(encoding="utf-8") == page(), f"docs/{name}: run python docs/generate.py"
+PAGES = generator().PAGES
+COMMANDS = dict(generator().leaf_commands(typer.main.get_command(app)))
+
+
+def numbers_aside(document: Any) -> tuple[Any, list[float]]:
+    """Return a JSON document with its floats taken out, and the floats."""
+    floats: list[float] = []
+
+    def strip(part: Any) -> Any:
+        if isinstance(part, dict):
+            return {key: strip(value) for key, value in part.items()}
+        if isinstance(part, list):
+            return [strip(value) for value in part]
+        if isinstance(part, float):
+            floats.append(part)
+            return "float"
+        return part
+
+    return strip(document), floats
+
+
+def test_the_expected_report_of_the_samples_is_fresh():
+    kept = json.loads((SAMPLES / "expected.json").read_text(encoding="utf-8"))
+    words, floats = numbers_aside(kept)
+    made_words, made_floats = numbers_aside(json.loads(PAGES["../sample_embeddings/expected.json"]()))
+
+    assert made_words == words
+    # the last digits of sums depend on the machine
+    assert made_floats == pytest.approx(floats, rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if name.endswith(".md")])
+def test_a_generated_page_is_fresh(name):
+    assert (DOCS / name).read_text(encoding="utf-8") == PAGES[name](), f"docs/{name}: run python docs/generate.py"
 
 
 def test_the_chance_of_every_measure_is_told_in_words():
@@ -83,8 +114,8 @@ def test_an_example_runs(example, tmp_path, monkeypatch, capfd):
     # the README speaks from the root of the checkout, the samples' own page from their folder
     (tmp_path / "sample_embeddings").symlink_to(SAMPLES)
     monkeypatch.chdir(tmp_path)
-    words = shlex.split(example, comments=True)
-    for sign in (">", "|"):
+    words = shlex.split(example)
+    for sign in ("#", ">", "|"):
         words = words[: words.index(sign)] if sign in words else words
     code = run(words[1:])
 

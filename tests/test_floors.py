@@ -33,7 +33,7 @@ ONLY = {
 }
 
 #: The modules of spaces/: each imports only from those before it.
-STAIR = ("space", "pairing", "anchors", "relative", "translation")
+STAIR = ("space", "pairing", "gallery", "anchors", "similarity", "relative", "translation")
 
 #: Libraries that are imported inside functions, and the only files or folders that may.
 HEAVY = {
@@ -44,6 +44,7 @@ HEAVY = {
     "matplotlib": ("reports/plots.py",),
     "dask": ("engines/dask.py",),
     "distributed": ("engines/dask.py",),
+    "faiss": ("spaces/index.py",),
     "scipy": ("measures/", "spaces/"),
 }
 

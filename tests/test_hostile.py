@@ -1,10 +1,10 @@
-"""Bad input ends with exit code 2, one message on stderr, nothing on stdout and no file; policies that help are counted."""
+"""Bad input ends with exit code 2, one message on stderr, nothing on stdout and no file."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -55,13 +55,13 @@ def with_row(vectors: np.ndarray, row: int, value: float) -> np.ndarray:
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Have x.npy, y.npy and anchors.txt in a folder of their own."""
     monkeypatch.chdir(tmp_path)
     npy("x.npy", X)
     npy("y.npy", Y)
     lines("anchors.txt", *IDS[:10])
-    yield tmp_path
+    return tmp_path
 
 
 # --- the files ---
@@ -351,6 +351,16 @@ def no_queries():
 @case
 def queries_that_are_no_number():
     return ["x.npy", "y.npy", "--sample", "many"], ["--sample 'many'", "all"]
+
+
+@case
+def a_negative_seed():
+    return ["x.npy", "y.npy", "--seed", "-1"], ["--seed -1", "0 or more"]
+
+
+@case
+def a_report_without_a_suffix():
+    return ["x.npy", "y.npy", "-o", "report"], ["report", "no suffix", ".json"]
 
 
 @case

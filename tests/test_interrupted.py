@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,11 +33,11 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
 
 
 @pytest.fixture
-def old(tmp_path: Path) -> Iterator[Path]:
+def old(tmp_path: Path) -> Path:
     """Have the report of an earlier run."""
     path = tmp_path / "report.json"
     path.write_text("old")
-    yield path
+    return path
 
 
 KILL = "import os, signal\ndef die(*_): os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -75,7 +74,7 @@ def test_an_interrupt_ends_with_130_and_no_file(tmp_path):
     # the engine says that it works, then waits in it to be interrupted
     wait = (
         "import time, relcli.accumulators.probe as probe\n"
-        "def update(self, batch):\n    print('working', flush=True, file=sys.stderr)\n    time.sleep(0.5)\n"
+        "def update(self, batch):\n    sys.stderr.write('working\\n')\n    time.sleep(0.5)\n"
         "probe.Census.update = update"
     )
     process = started(*COMPARE, "-o", str(tmp_path / "report.json"), before=wait)

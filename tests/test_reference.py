@@ -93,10 +93,10 @@ def test_words_that_are_no_anchors_score_what_the_script_says(data, reference):
 
 DRAWS = 5
 PAIRS = {
-    "fmnist__ae_s0__ae_s1": ("vision_fmnist/ae_s0_train.npy", "vision_fmnist/ae_s1_train.npy"),
-    "fmnist__cnn_s0__cnn_s1": ("vision_fmnist/cnn_s0_train.npy", "vision_fmnist/cnn_s1_train.npy"),
-    "fmnist__ae_s0__cnn_s0": ("vision_fmnist/ae_s0_train.npy", "vision_fmnist/cnn_s0_train.npy"),
-    "fmnist__cnn_s0__mlp_s0": ("vision_fmnist/cnn_s0_train.npy", "vision_fmnist/mlp_s0_train.npy"),
+    "fmnist__ae_s0__ae_s1": ("vision_fmnist/ae_s0_test.npy", "vision_fmnist/ae_s1_test.npy"),
+    "fmnist__cnn_s0__cnn_s1": ("vision_fmnist/cnn_s0_test.npy", "vision_fmnist/cnn_s1_test.npy"),
+    "fmnist__ae_s0__cnn_s0": ("vision_fmnist/ae_s0_test.npy", "vision_fmnist/cnn_s0_test.npy"),
+    "fmnist__cnn_s0__mlp_s0": ("vision_fmnist/cnn_s0_test.npy", "vision_fmnist/mlp_s0_test.npy"),
     "lvis__clip_vitb32_detic_fp16__minilm384": ("clip_lvis/clip_vitb32_detic_fp16.npy", "clip_lvis/minilm384.npy"),
 }
 

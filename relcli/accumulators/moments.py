@@ -10,7 +10,7 @@ import numpy as np
 from relcli.accumulators.accumulator import Context
 from relcli.arrays import Floats
 from relcli.spaces.pairing import PairedBatch
-from relcli.spaces.translation import Similarity, fit_similarity, widened
+from relcli.spaces.translation import Similarity, Translation, fit_similarity, widened
 
 
 class CrossMoments:
@@ -68,7 +68,8 @@ class CrossMoments:
         self._forget()
 
     def _forget(self) -> None:
-        self.__dict__.pop("correlation_norm", None)
+        for made in ("correlation_norm", "null_norms"):
+            self.__dict__.pop(made, None)
 
     @property
     def sums(self) -> tuple[Floats, Floats]:
@@ -120,15 +121,17 @@ class CrossMoments:
 
 class HeldOut:
     """
-    How far a rotation + scale + shift fitted on the anchors misses the pairs that are not anchors.
+    How far a map fitted on the anchors misses the pairs that are not anchors; a rotation + scale + shift for measures.
 
-    Keeps the fitted map and 2·max(dx, dy) sums; each row costs one product with the rotation.
+    Keeps the fitted map and 2·max(dx, dy) sums; each row costs one product with its matrix. Sums are about
+    `origin` in y, the anchors' mean unless given.
     """
 
     _SUMS = ("count", "miss", "sum_y", "sum_fit", "square_y", "square_fit")
 
-    def __init__(self, fit: Similarity) -> None:
+    def __init__(self, fit: Similarity | Translation, origin: Floats | None = None) -> None:
         self.fit = fit
+        self.origin = fit.mean_y if origin is None else origin
         dim = len(fit.mean_y)
         self.count = 0
         self.miss = self.square_y = self.square_fit = 0.0
@@ -140,13 +143,13 @@ class HeldOut:
         return cls(fit_similarity(*context.anchors))
 
     def fresh(self) -> Self:
-        return type(self)(self.fit)
+        return type(self)(self.fit, self.origin)
 
     def update(self, batch: PairedBatch) -> None:
         rows = batch.take(~batch.anchor)
         # about the anchors' mean, so that squares do not swamp differences
-        y = widened(rows.y, len(self.fit.mean_y)) - self.fit.mean_y
-        fit = self.fit(rows.x) - self.fit.mean_y
+        y = widened(rows.y, len(self.origin)) - self.origin
+        fit = self.fit(rows.x) - self.origin
         self.count += len(y)
         self.miss += float(np.sum((y - fit) ** 2))
         self.sum_y += y.sum(axis=0)

@@ -114,13 +114,14 @@ class NeighborLists:
 
     Inside a space the query itself is left out by rank, so copies of it stay; across, its own pair stays
     in (as in Moschella et al. 2023). Every query must be among the pairs that stream by: a tile of two
-    queries' scores then serves both. Keeps 2·q·k scores and ranks, twice that with `cross`.
+    queries' scores then serves both. A space streamed alone (dy = 0) has lists inside x only. Keeps 2·q·k
+    scores and ranks, twice that with `cross`.
     """
 
     def __init__(self, context: Context, dx: int, dy: int) -> None:
         self.context, self.dx, self.dy = context, dx, dy
         self.gallery = 0
-        ways = ("xx", "yy", "xy", "yx") if context.cross and dx == dy else ("xx", "yy")
+        ways = ("xx", "yy", "xy", "yx") if context.cross and dx == dy else ("xx", "yy") if dy else ("xx",)
         self.lists = {way: NearestLists(len(context.queries), context.k) for way in ways}
 
     @classmethod
@@ -157,7 +158,7 @@ def _offer_rows(
         return
     for rows in row_slices(len(queries)):
         strip = Strip(queries, gallery, rows, across=across)
-        best = _Best(lists.scores[rows] - offset)
+        best = Best(lists.scores[rows] - offset)
         for columns, tile in strip.chunks():
             best.take(tile, strip.row_error, columns.start)
         query, column = best.survivors(strip.row_error)
@@ -176,7 +177,7 @@ def _offer_both_ways(
     """
     if not len(gallery):
         return
-    waiting = _Best(lists.scores[place] - offset)
+    waiting = Best(lists.scores[place] - offset)
     error = np.zeros(len(place))
     for rows in row_slices(len(queries)):
         first, beyond = np.searchsorted(place, (rows.start, rows.stop))
@@ -186,7 +187,7 @@ def _offer_both_ways(
         error = np.maximum(error, strip.column_error)
         known = lists.scores[rows] - offset
         known[place[first:beyond] - rows.start] = waiting.scores[first:beyond]
-        best = _Best(known)
+        best = Best(known)
         for columns, tile in strip.chunks(first):
             own = np.arange(columns.start, min(columns.stop, beyond))
             tile[place[own] - rows.start, own - columns.start] = -np.inf
@@ -202,7 +203,7 @@ def _offer_both_ways(
     lists.offer(place[mine], settle(gallery, queries, mine, found), ranks[found])
 
 
-class _Best:
+class Best:
     """
     The k best float32 scores of some rows so far, and all that may still be among the true k best.
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from relcli.accumulators.accumulator import Context
 from relcli.arrays import Floats
-from relcli.spaces.pairing import PairedBatch
+from relcli.errors import VectorError, first_few
+from relcli.spaces.pairing import PairedBatch, PairedSpaces
 
 
 def _nothing(dx: int, dy: int) -> PairedBatch:
@@ -102,7 +103,9 @@ class Census:
     def update(self, batch: PairedBatch) -> None:
         good = np.ones(len(batch), bool)
         for side, rows in (("x", batch.x), ("y", batch.y)):
-            for kind, mask in zip(self.KINDS, _faults(rows), strict=True):
+            if not rows.shape[1]:  # a space streamed alone is paired with nothing
+                continue
+            for kind, mask in zip(self.KINDS, faults(rows), strict=True):
                 if mask.any():
                     self.bad.setdefault((side, kind), []).extend(batch.rank[mask].tolist())
                     good &= ~mask
@@ -123,7 +126,8 @@ class Census:
         return {fault: sorted(ranks) for fault, ranks in sorted(self.bad.items())}
 
 
-def _faults(rows: Floats) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def faults(rows: Floats) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return which rows [b] hold NaN, which Inf, and which only zeros."""
     # one pass over the rows when all is well: a NaN or an Inf shows in the sum of squares
     squares = np.einsum("ij,ij->i", rows, rows)
     zero = squares == 0
@@ -133,3 +137,25 @@ def _faults(rows: Floats) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         nan[row] = np.isnan(rows[row]).any()
         inf[row] = not nan[row]
     return nan, inf, zero
+
+
+_FAULTS = {"NaN": "with NaN", "Inf": "with infinite numbers", "zero": "with only zeros"}
+
+
+def without_bad_rows(pair: PairedSpaces, census: Census, policy: str) -> PairedSpaces:
+    """Return the pairs without the rows that a census found bad, or raise VectorError unless `policy` is "drop"."""
+    bad = census.ranks()
+    if not bad:
+        return pair
+    id_of = pair.ids[np.argsort(pair.rank)]
+    if policy == "error":
+        found = "; ".join(
+            f"{len(ranks):,} {'row' if len(ranks) == 1 else 'rows'} of {(pair.x if side == 'x' else pair.y).name} "
+            f"{_FAULTS[kind]} ({first_few(list(id_of[ranks]))})"
+            for (side, kind), ranks in bad.items()
+        )
+        raise VectorError(f"{found}. Mend them, or leave those pairs out with --on-bad drop.")
+    ranks = sorted({rank for some in bad.values() for rank in some})
+    if len(ranks) == len(pair):
+        raise VectorError(f"All {len(pair):,} shared pairs hold NaN, Inf or zero rows: nothing is left to compare.")
+    return pair.drop(np.isin(pair.rank, ranks), "NaN, Inf or zero rows")

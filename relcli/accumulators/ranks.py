@@ -65,13 +65,13 @@ class RankCounts:
             return
         strip = Strip(x, y, rows, across=True)
         offset = self.context.offset("xy")
-        forward = _Bounds(truth[rows] - offset, strip.row_error)
-        backward = _Bounds(truth[place] - offset, strip.column_error)
+        forward = Bounds(truth[rows] - offset, strip.row_error)
+        backward = Bounds(truth[place] - offset, strip.column_error)
         own = np.arange(*np.searchsorted(place, (rows.start, rows.stop)))
         for columns, tile in strip.chunks():
             mine = own[(own >= columns.start) & (own < columns.stop)]
             tile[place[mine] - rows.start, mine - columns.start] = -np.inf
-            sure, row, column = _along_rows(tile, forward)
+            sure, row, column = along_rows(tile, forward)
             self.greater["xy"][rows] += sure
             self._settle("xy", truth, x, y, row + rows.start, row + rows.start, column + columns.start)
             sure, row, column = _down_columns(tile, backward.part(columns))
@@ -85,9 +85,9 @@ class RankCounts:
         if not len(gallery):
             return
         strip = Strip(queries, gallery, rows, across=True)
-        bounds = _Bounds(truth[rows] - self.context.offset(way), strip.row_error)
+        bounds = Bounds(truth[rows] - self.context.offset(way), strip.row_error)
         for columns, tile in strip.chunks():
-            sure, row, column = _along_rows(tile, bounds)
+            sure, row, column = along_rows(tile, bounds)
             self.greater[way][rows] += sure
             self._settle(way, truth, queries, gallery, row + rows.start, row + rows.start, column + columns.start)
 
@@ -111,20 +111,20 @@ def own_scores(context: Context) -> Floats:
     return kept
 
 
-class _Bounds:
+class Bounds:
     """What a float32 score must exceed to be surely above the truth, and must reach to be perhaps level."""
 
     def __init__(self, truth: Floats, error: Floats) -> None:
         self.above = np.nextafter((truth + error).astype(np.float32), np.float32(np.inf))
         self.level = np.nextafter((truth - error).astype(np.float32), np.float32(-np.inf))
 
-    def part(self, rows: slice) -> _Bounds:
-        taken = object.__new__(_Bounds)
+    def part(self, rows: slice) -> Bounds:
+        taken = object.__new__(Bounds)
         taken.above, taken.level = self.above[rows], self.level[rows]
         return taken
 
 
-def _along_rows(tile: NDArray[np.float32], bounds: _Bounds) -> tuple[Index, Index, Index]:
+def along_rows(tile: NDArray[np.float32], bounds: Bounds) -> tuple[Index, Index, Index]:
     """Return the counts [rows] surely above their row's truth, and (row, column) of the undecided."""
     sure = count_rows(tile > bounds.above[:, None])
     some = np.flatnonzero(count_rows(tile >= bounds.level[:, None]) > sure)
@@ -133,7 +133,7 @@ def _along_rows(tile: NDArray[np.float32], bounds: _Bounds) -> tuple[Index, Inde
     return sure, some[row], column
 
 
-def _down_columns(tile: NDArray[np.float32], bounds: _Bounds) -> tuple[Index, Index, Index]:
+def _down_columns(tile: NDArray[np.float32], bounds: Bounds) -> tuple[Index, Index, Index]:
     """Return the counts [columns] surely above their column's truth, and (row, column) of the undecided."""
     sure = count_columns(tile > bounds.above)
     some = np.flatnonzero(count_columns(tile >= bounds.level) > sure)

@@ -11,7 +11,18 @@ from contextlib import redirect_stdout
 import typer
 
 from relcli._version import VERSION
-from relcli.cli import compare, environment, schema
+from relcli.cli import (
+    anchors_check,
+    anchors_choose,
+    compare,
+    environment,
+    inspect,
+    project,
+    retrieve,
+    schema,
+    translate_apply,
+    translate_fit,
+)
 from relcli.errors import RelcliError
 
 ANSWERED, FAILED, NO_ANSWER, FAULT, INTERRUPTED = 0, 1, 2, 3, 130
@@ -25,6 +36,22 @@ app = typer.Typer(
     epilog="Exit codes: 0 answered, 1 a check failed, 2 could not answer, 3 a fault of relcli, 130 interrupted.",
 )
 app.command("compare")(compare.compare)
+app.command("project")(project.project)
+app.command("inspect")(inspect.inspect)
+translate = typer.Typer(
+    help="Carry one model's vectors into another model's space.\n\n"
+    "Example: relcli translate fit digits_ae_s0.npy digits_ae_s1.parquet --anchors anchors.txt -o map.safetensors"
+)
+translate.command("fit")(translate_fit.fit)
+translate.command("apply")(translate_apply.apply)
+app.add_typer(translate, name="translate")
+anchors = typer.Typer(
+    help="Choose anchors, or check those there are.\n\nExample: relcli anchors check anchors.txt digits_ae_s0.npy"
+)
+anchors.command("choose")(anchors_choose.choose)
+anchors.command("check")(anchors_check.check)
+app.add_typer(anchors, name="anchors")
+app.command("retrieve")(retrieve.retrieve)
 app.command("schema")(schema.schema)
 app.command("env")(environment.env)
 

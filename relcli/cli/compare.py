@@ -14,6 +14,7 @@ def compare(
     measures: inputs.Measures = None,
     k: inputs.Depth = None,
     view: inputs.View = None,
+    similarity: inputs.Similarity = None,
     center: inputs.Center = None,
     include_anchors: inputs.IncludeAnchors = None,
     sample: inputs.Sample = None,
@@ -45,10 +46,17 @@ def compare(
     from relcli.tasks.compare import preset_options
 
     output.refuse_overwriting(files, x, y, anchors, ids_x, ids_y, pairs)
-    reading = dict(ids_x=ids_x, ids_y=ids_y, key_x=key_x, key_y=key_y, id_column=id_column, pairs=pairs)
-    policies = dict(on_duplicate=on_duplicate, on_bad=on_bad, missing_anchors=missing_anchors, strict=strict)
-    scoring = dict(measures=measures, k=k, views=view or None, center=center, include_anchors=include_anchors)
-    drawing = dict(sample=sample, seed=seed, preset=preset)
+    reading = {"ids_x": ids_x, "ids_y": ids_y, "key_x": key_x, "key_y": key_y, "id_column": id_column, "pairs": pairs}
+    policies = {"on_duplicate": on_duplicate, "on_bad": on_bad, "missing_anchors": missing_anchors, "strict": strict}
+    scoring = {
+        "measures": measures,
+        "k": k,
+        "views": view or None,
+        "similarity": similarity,
+        "center": center,
+        "include_anchors": include_anchors,
+    }
+    drawing = {"sample": sample, "seed": seed, "preset": preset}
     if preset and not quiet:
         typer.echo(f"preset {preset}: {output.as_flags(preset_options(preset), over=scoring)}", err=True)
     with output.progress_bars(quiet) as progress:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-_READING, _POLICY = "Reading", "Bad rows"
+_READING, _POLICY, _CONVENTION = "Reading", "Bad rows", "Conventions"
 
 SpaceX = Annotated[str, typer.Argument(metavar="X", help="Dump of the first model: FILE, FILE#NAME, folder or glob.")]
 SpaceY = Annotated[str, typer.Argument(metavar="Y", help="Dump of the second model.")]
@@ -69,12 +69,14 @@ Measures = Annotated[
     ),
 ]
 Depth = Annotated[int | None, typer.Option("-k", metavar="N", help="Neighbours, 10 unless given.")]
-View = Annotated[
-    list[str] | None, typer.Option("--view", metavar="relative|absolute", help="Only this view; may be repeated.")
+View = Annotated[list[str] | None, typer.Option("--view", metavar="VIEW", help="Only relative, or only absolute.")]
+Center = Annotated[
+    bool | None,
+    typer.Option("--center/--no-center", help="Subtract each space's mean first.", rich_help_panel=_CONVENTION),
 ]
-Center = Annotated[bool | None, typer.Option("--center/--no-center", help="Subtract each space's mean first.")]
 IncludeAnchors = Annotated[
-    bool | None, typer.Option("--include-anchors/--exclude-anchors", help="Score the anchors too.")
+    bool | None,
+    typer.Option("--include-anchors/--exclude-anchors", help="Score the anchors too.", rich_help_panel=_CONVENTION),
 ]
 Sample = Annotated[
     str | None, typer.Option("--sample", metavar="N|all", help="Queries; all up to 50,000, else 10,000.")
@@ -82,4 +84,87 @@ Sample = Annotated[
 Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Seed of anchor choice, query sample and bootstrap.")]
 Preset = Annotated[
     str | None, typer.Option("--preset", metavar="relreps", help="A paper's settings, printed; flags win.")
+]
+Similarity = Annotated[
+    str | None,
+    typer.Option(
+        "--similarity",
+        metavar="NAME",
+        help="cosine unless given; inner, euclidean, l1, linf, angular, mahalanobis, basis, or product:A,B.",
+        rich_help_panel=_CONVENTION,
+    ),
+]
+Ids = Annotated[
+    Path | None, typer.Option("--ids", metavar="FILE", help="File of the ids, one a row.", rich_help_panel=_READING)
+]
+Key = Annotated[
+    str | None,
+    typer.Option("--key", metavar="NAME", help="Column, tensor or array of the vectors.", rich_help_panel=_READING),
+]
+_QUERIES, _SHOWN, _INDEX = "Queries", "Output", "Index"
+
+AnchorsIfAny = Annotated[
+    str | None,
+    typer.Option(
+        "--anchors",
+        "-a",
+        metavar="FILE|uniform:N",
+        help="File of anchor ids, or how many to choose; only --via absolute goes without.",
+    ),
+]
+QueryIds = Annotated[
+    list[str] | None,
+    typer.Option("--query", metavar="ID", help="An id of X; may be repeated.", rich_help_panel=_QUERIES),
+]
+QueriesFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--queries",
+        metavar="FILE",
+        help="File of ids of X, or a dump of new vectors of X's model.",
+        rich_help_panel=_QUERIES,
+    ),
+]
+AllQueries = Annotated[bool, typer.Option("--all", help="Every row of X.", rich_help_panel=_QUERIES)]
+ItemCount = Annotated[int, typer.Option("-k", metavar="N", help="Items for each query.")]
+Via = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--via",
+        metavar="METHOD",
+        help="relative unless given; relative:SIMILARITY, translate:METHOD, absolute. May be repeated.",
+    ),
+]
+Csls = Annotated[bool, typer.Option("--csls", help="Score by CSLS(10), which holds hubs back.")]
+Truth = Annotated[
+    Path | None,
+    typer.Option(
+        "--truth", metavar="FILE", help="Table x_id<TAB>y_id of right answers, several a query; else shared ids."
+    ),
+]
+Show = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--show", metavar="COLUMN", help="Show this column of each item; may be repeated.", rich_help_panel=_SHOWN
+    ),
+]
+ShowFrom = Annotated[
+    Path | None,
+    typer.Option(
+        "--show-from", metavar="FILE", help="Table with a column id to show from, not Y.", rich_help_panel=_SHOWN
+    ),
+]
+IndexKind = Annotated[
+    str,
+    typer.Option("--index", metavar="KIND", help="exact, faiss:flat, faiss:hnsw, faiss:ivf.", rich_help_panel=_INDEX),
+]
+SaveIndex = Annotated[
+    Path | None,
+    typer.Option(
+        "--save-index", metavar="DIR", help="Keep the index here, and read it when it is there.", rich_help_panel=_INDEX
+    ),
+]
+LoadIndex = Annotated[
+    Path | None,
+    typer.Option("--load-index", metavar="DIR", help="Read the index kept here.", rich_help_panel=_INDEX),
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from relcli.formats.hits import HitWriter
     from relcli.reports.report import Report
+    from relcli.reports.retrieval import QueryHits, Retrieval
 
 _PANEL = "Output"
 
@@ -144,3 +146,65 @@ def progress_bars(quiet: bool) -> Iterator[Callable[[str, int], Callable[[int], 
         yield start
     finally:
         bars.stop()
+
+
+AsLines = Annotated[
+    bool, typer.Option("--jsonl", help="Print a line of JSON for each query and method.", rich_help_panel=_PANEL)
+]
+HitFiles = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Write all hits to a .parquet, .jsonl, .json or .csv; may be repeated.",
+        rich_help_panel=_PANEL,
+    ),
+]
+
+
+class HitOutput:
+    """Where hits go block by block: files, a document on stdout, or the first few into a table."""
+
+    def __init__(self, writers: list[HitWriter], shown: Any, *, table: bool) -> None:
+        self._writers, self._shown, self._table = writers, shown, table
+        self._first: list[QueryHits] = []
+
+    def __call__(self, lists: Sequence[Any]) -> None:
+        from relcli.reports.hits import SHOWN
+
+        # the methods of a query side by side
+        for of_query in zip(*(each.rows(self._shown) for each in lists), strict=True):
+            for writer in self._writers:
+                writer.write(of_query)
+            if self._table and len(self._first) < SHOWN * len(lists):
+                self._first += of_query
+
+    def finish(self, retrieval: Retrieval, quiet: bool) -> None:
+        """Write what comes after the last hit."""
+        from rich.console import Console
+
+        from relcli.reports.hits import print_figures, print_hits
+
+        for writer in self._writers:
+            writer.close(retrieval)
+        if self._table:
+            print_hits(retrieval, self._first, Console())
+        elif not quiet:
+            print_figures(retrieval, Console(stderr=True))
+
+
+@contextmanager
+def hits_written(files: list[Path] | None, shown: Any, as_json: bool, as_lines: bool) -> Iterator[HitOutput]:
+    """Give what hits are handed to; files come into place when the block ends well."""
+    from relcli.errors import UsageError
+    from relcli.formats.hits import DocumentWriter, LineWriter, writing_hits
+
+    if as_json and as_lines:
+        raise UsageError("--json and --jsonl ask for two documents on stdout. Drop one, or write one with -o.")
+    with writing_hits(files or (), list(shown)) as writers:
+        if as_json:
+            writers.append(DocumentWriter(sys.stdout))
+        if as_lines:
+            writers.append(LineWriter(sys.stdout))
+        yield HitOutput(writers, shown, table=not (as_json or as_lines))

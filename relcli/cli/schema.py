@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import Annotated
+
+import typer
+
+Command = Annotated[str, typer.Argument(metavar="[COMMAND]", help="Whose JSON: compare, inspect or retrieve.")]
 
 
-def schema() -> None:
+def schema(command: Command = "compare") -> None:
     """
     Print the JSON Schema that every JSON report validates against.
 
     Example: relcli schema > report.schema.json
     """
+    from relcli.errors import UsageError, did_you_mean
+    from relcli.reports.hits import retrieval_schema
+    from relcli.reports.inspection import inspection_schema
     from relcli.reports.schema import report_schema
 
-    sys.stdout.write(json.dumps(report_schema(), indent=2, ensure_ascii=False) + "\n")
+    schemas = {"compare": report_schema, "inspect": inspection_schema, "retrieve": retrieval_schema}
+    if command not in schemas:
+        raise UsageError(f"No schema for {command!r}; there are {', '.join(schemas)}.{did_you_mean(command, schemas)}")
+    sys.stdout.write(json.dumps(schemas[command](), indent=2, ensure_ascii=False) + "\n")

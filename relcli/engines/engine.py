@@ -1,22 +1,41 @@
-"""The contract of what runs an accumulator over a pair of spaces."""
+"""The contract of what runs an accumulator over a pair of spaces, or over the rows of one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
-from relcli.accumulators.accumulator import Accumulator
-from relcli.spaces.pairing import PairedSpaces
 
-A = TypeVar("A", bound=Accumulator)
+class Filled(Protocol):
+    """What an engine fills: every Accumulator is one."""
 
-#: Called with the number of pairs just read.
+    def fresh(self) -> Self: ...
+
+    def update(self, batch: Any) -> None: ...
+
+    def merge(self, other: Self) -> None: ...
+
+
+class Batched(Protocol):
+    """What an engine reads: so many rows or pairs, each of `width` numbers, batch by batch."""
+
+    @property
+    def width(self) -> int: ...
+
+    def __len__(self) -> int: ...
+
+    def batch(self, rows: Any) -> Any: ...
+
+
+A = TypeVar("A", bound=Filled)
+
+#: Called with the number of pairs or rows just read.
 Progress = Callable[[int], None]
 
 
 class Engine(Protocol):
-    """Reduces one accumulator over a pair of spaces."""
+    """Reduces one accumulator over a pair of spaces, or over the rows of one."""
 
-    def reduce(self, pair: PairedSpaces, empty: A, progress: Progress | None = None) -> A:
-        """Return `empty` made full with all pairs."""
+    def reduce(self, source: Batched, empty: A, progress: Progress | None = None) -> A:
+        """Return `empty` made full with all there is in `source`."""
         ...

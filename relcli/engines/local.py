@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
-from relcli.engines.engine import A, Progress
-from relcli.spaces.pairing import PairedSpaces
+from numpy.typing import NDArray
+
+from relcli.engines.engine import A, Batched, Progress
+from relcli.spaces.space import Space
 
 #: Numbers of float64 that the vectors of one batch may take, projections included.
-_BATCH_NUMBERS = 2**23
+_BATCH_NUMBERS = 2**22
 _BATCH_ROWS = (256, 16384)
+
+#: The same for a batch of rows to be written: small enough to stay in the caches.
+_STREAM_NUMBERS = 2**22
 
 
 def available_cores() -> int:
@@ -35,13 +43,13 @@ class LocalEngine:
     workers: int | None = None
     batch_rows: int | None = None
 
-    def reduce(self, pair: PairedSpaces, empty: A, progress: Progress | None = None) -> A:
-        """Return `empty` made full with all pairs; worker w takes batches w, w + W, w + 2W …"""
+    def reduce(self, source: Batched, empty: A, progress: Progress | None = None) -> A:
+        """Return `empty` made full with all rows or pairs; worker w takes batches w, w + W, w + 2W …"""
         from threadpoolctl import threadpool_limits
 
         workers = max(1, self.workers or available_cores())
-        size = self.batch_rows or _batch_rows(pair, workers)
-        starts = range(0, len(pair), size)
+        size = self.batch_rows or _batch_rows(source, workers)
+        starts = range(0, len(source), size)
         workers = max(1, min(workers, len(starts)))
         stop = threading.Event()
 
@@ -50,7 +58,7 @@ class LocalEngine:
             for start in starts[worker::workers]:
                 if stop.is_set():
                     break
-                batch = pair.batch(slice(start, start + size))
+                batch = source.batch(slice(start, start + size))
                 mine.update(batch)
                 if progress:
                     progress(len(batch))
@@ -68,10 +76,39 @@ class LocalEngine:
             whole.merge(part)
         return whole
 
+    def stream(self, space: Space, progress: Progress | None = None) -> Iterator[NDArray[Any]]:
+        """
+        Yield the rows of a space in order, a batch at a time, computed by the workers as they are asked for.
 
-def _batch_rows(pair: PairedSpaces, workers: int) -> int:
+        Keeps two batches a worker.
+        """
+        from threadpoolctl import threadpool_limits
+
+        size = self.batch_rows or max(_BATCH_ROWS[0], _STREAM_NUMBERS // (space.vectors.shape[1] + space.dim))
+        workers = max(1, self.workers or available_cores())
+        pending: deque[Future[NDArray[Any]]] = deque()
+        with threadpool_limits(limits=1), ThreadPoolExecutor(workers) as pool:
+            try:
+                for start in range(0, len(space), size):
+                    pending.append(pool.submit(space.compute, slice(start, start + size)))
+                    if len(pending) == 2 * workers:
+                        yield _told(pending.popleft().result(), progress)
+                while pending:
+                    yield _told(pending.popleft().result(), progress)
+            finally:
+                for future in pending:
+                    future.cancel()
+
+
+def _told(batch: NDArray[Any], progress: Progress | None) -> NDArray[Any]:
+    if progress:
+        progress(len(batch))
+    return batch
+
+
+def _batch_rows(source: Batched, workers: int) -> int:
     smallest, largest = _BATCH_ROWS
-    fitting = max(smallest, min(largest, _BATCH_NUMBERS // max(pair.x.dim + pair.y.dim, 1)))
+    fitting = max(smallest, min(largest, _BATCH_NUMBERS // max(source.width, 1)))
     # equal turns for all workers: nobody has a last batch to itself
-    turns = -(-len(pair) // (fitting * workers))
-    return max(1, -(-len(pair) // (turns * workers)))
+    turns = -(-len(source) // (fitting * workers))
+    return max(1, -(-len(source) // (turns * workers)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import json
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from relcli.errors import FormatError, IdError, UsageError, first_few
+from relcli.arrays import float32_to_bfloat16
+from relcli.errors import FormatError, IdError, UsageError, did_you_mean, first_few
 from relcli.files import reading
 from relcli.formats.ids import Ids, as_ids, find_sidecar, open_ids, open_labels, open_pairs
 from relcli.formats.rows import StackedRows
@@ -22,8 +24,11 @@ from relcli.spaces.space import Origin, Rows, Space
 
 __all__ = ["Format", "Opened", "formats", "open_ids", "open_labels", "open_pairs", "open_space", "save_space"]
 
-#: Types of numbers that a space is saved in.
+#: Types of numbers that every format saves.
 SAVED_DTYPES = ("float16", "float32", "float64")
+
+#: The type of raw bfloat16 numbers, which numpy has no name for.
+BFLOAT16 = np.dtype("V2")
 
 _TORCH = (".pt", ".pth", ".ckpt")
 _PICKLES = (".pkl", ".pickle", ".joblib", *_TORCH)
@@ -39,7 +44,8 @@ class Opened:
     What a format found in one file.
 
     `rows` [n, d] are not read yet; `read_ids` gives their ids [n], and is None where the file
-    holds none; `id_source` and `notes` are words for the report.
+    holds none; `id_source` and `notes` are words for the report; `provenance` is what `save_space`
+    was told of how the vectors were made.
     """
 
     rows: Rows
@@ -48,6 +54,7 @@ class Opened:
     id_source: str | None = None
     member: str | None = None
     notes: tuple[str, ...] = ()
+    provenance: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,7 @@ class Format:
 
     `sniff(head)` tells it by a file's first 64 bytes. `open(path, *, member, id_column)` finds
     vectors and ids. `save(path, ids, batches, *, dim, dtype, metadata)` writes batches [b, dim]
-    of numbers that already have `dtype`, one at a time.
+    of numbers that already have `dtype`, one at a time; `dtypes` names those it can keep.
     """
 
     name: str
@@ -65,6 +72,7 @@ class Format:
     sniff: Callable[[bytes], bool]
     open: Callable[..., Opened]
     save: Callable[..., None] | None = None
+    dtypes: tuple[str, ...] = SAVED_DTYPES
 
 
 def open_space(
@@ -102,6 +110,7 @@ def open_space(
         member=shards[0].member,
         files=tuple(map(str, files)),
         notes=tuple(dict.fromkeys(note for shard in shards for note in shard.notes)),
+        provenance=_common_provenance(files, shards),
     )
     return Space(name or name_of(place, member), names, rows, origin)
 
@@ -118,25 +127,37 @@ def save_space(
     Write ids [n] and vectors, an array [n, dim] or an iterable of batches [b, dim], to `path`.
 
     The suffix chooses the format. Batches are written as they come, beside the target, which
-    is replaced only when all of them have arrived. A .npy keeps no metadata.
+    is replaced only when all of them have arrived. `metadata` are texts by name; what stands under
+    "relcli", a JSON object, is read back as the provenance of the space.
     """
     path = Path(path)
-    saving = {suffix: format for format in formats() if format.save for suffix in format.suffixes}
-    chosen = saving.get(path.suffix.lower())
-    if chosen is None or chosen.save is None:
-        raise UsageError(f"{path} names no format that spaces are saved in: {', '.join(saving)}.")
-    if dtype not in SAVED_DTYPES:
-        raise UsageError(f"Spaces are saved as {', '.join(SAVED_DTYPES)}, not as {dtype}.")
+    chosen = check_saving(path, dtype)
+    assert chosen.save is not None
     names = np.asarray(ids, dtype=np.str_)
     arrays = [batches] if isinstance(batches, np.ndarray) else batches
+    kind = BFLOAT16 if dtype == "bfloat16" else np.dtype(dtype)
     chosen.save(
         path,
         names,
-        _counted(arrays, len(names), dim, np.dtype(dtype)),
+        _counted(arrays, len(names), dim, kind),
         dim=dim,
-        dtype=np.dtype(dtype),
+        dtype=kind,
         metadata=dict(metadata or {}),
     )
+
+
+def check_saving(path: str | Path, dtype: str) -> Format:
+    """Return the format that the suffix of `path` names, if spaces of this dtype are saved in it."""
+    path = Path(path)
+    saving = {suffix: format for format in formats() if format.save for suffix in format.suffixes}
+    chosen = saving.get(path.suffix.lower())
+    if chosen is None:
+        raise UsageError(f"{path} names no format that spaces are saved in: {', '.join(saving)}.")
+    if dtype not in chosen.dtypes:
+        keeping = [suffix for suffix, format in saving.items() if dtype in format.dtypes]
+        instead = f" Name a {' or '.join(keeping)} for {dtype}." if keeping else did_you_mean(dtype, chosen.dtypes)
+        raise UsageError(f"{path} cannot hold {dtype}: a {path.suffix} keeps {', '.join(chosen.dtypes)}.{instead}")
+    return chosen
 
 
 @functools.cache
@@ -216,6 +237,25 @@ def _stack(files: Sequence[Path], shards: Sequence[Opened]) -> Rows:
     return first.rows if len(shards) == 1 else StackedRows([shard.rows for shard in shards])
 
 
+def read_provenance(text: str | bytes | None) -> dict[str, Any] | None:
+    """Return the provenance that a file's metadata holds under "relcli", None where there is none."""
+    if text is None:
+        return None
+    stored = json.loads(text)
+    return stored if isinstance(stored, dict) else None
+
+
+def _common_provenance(files: Sequence[Path], shards: Sequence[Opened]) -> dict[str, Any] | None:
+    first = shards[0].provenance
+    for file, shard in zip(files, shards, strict=True):
+        if shard.provenance != first:
+            raise FormatError(
+                f"{file} and {files[0]} say different things of how their vectors were made: shards of one space "
+                "are made alike. Make them again together."
+            )
+    return first
+
+
 def _ids_of_shards(files: Sequence[Path], shards: Sequence[Opened], id_column: str | None) -> tuple[Ids, str] | None:
     found = [_ids_of(file, shard, id_column) for file, shard in zip(files, shards, strict=True)]
     missing = [file.name for file, one in zip(files, found, strict=True) if one is None]
@@ -260,7 +300,7 @@ def _counted(batches: Iterable[NDArray[Any]], n: int, dim: int, dtype: np.dtype)
         rows += len(batch)
         if batch.shape[1:] != (dim,) or rows > n:
             break
-        yield np.ascontiguousarray(batch, dtype)
+        yield float32_to_bfloat16(batch) if dtype == BFLOAT16 else np.ascontiguousarray(batch, dtype)
     else:
         if rows == n:
             return

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from relcli.errors import FormatError, IdError, UsageError, first_few
-from relcli.files import existing, reading
+from relcli.errors import FormatError, IdError, OutputError, UsageError, first_few
+from relcli.files import atomic_path, existing, reading
 from relcli.formats.names import ID_NAMES, by_name, choose_column
 
 Ids = NDArray[np.str_]
@@ -36,6 +36,39 @@ def open_ids(path: str | Path, *, column: str | None = None) -> Ids:
     if values.ndim != 1:
         raise IdError(f"{path} holds ids of shape {list(values.shape)}: one id a row is wanted.")
     return values
+
+
+def save_ids(path: str | Path, x_ids: Ids, y_ids: Ids | None = None) -> None:
+    """
+    Write ids, whole or not at all: one a line to a .txt or .tsv, a list to a .json; pairs x, y where both differ.
+
+    What is written is read back by `open_pairs`.
+    """
+    path = Path(path)
+    check_ids_path(path)
+    pairs = [x_ids.tolist()] if y_ids is None or np.array_equal(x_ids, y_ids) else [x_ids.tolist(), y_ids.tolist()]
+    if path.suffix.lower() == ".json":
+        rows = pairs[0] if len(pairs) == 1 else [list(pair) for pair in zip(*pairs, strict=True)]
+        text = json.dumps(rows, ensure_ascii=False, indent=1) + "\n"
+    else:
+        text = ids_as_lines(*pairs)
+    with atomic_path(path) as target:
+        target.write_bytes(text.encode("utf-8"))
+
+
+def ids_as_lines(*columns: Sequence[str]) -> str:
+    """Return ids one a line, of several columns with a TAB between; those that a line cannot hold are refused."""
+    for ids in columns:
+        odd = [name for name in ids if not name.strip() or "\n" in name or "\t" in name or name.endswith("\r")]
+        if odd:
+            raise OutputError(f"{odd[0]!r} cannot stand on a line of its own. Write the ids to a .json instead.")
+    return "".join("\t".join(row) + "\n" for row in zip(*columns, strict=True))
+
+
+def check_ids_path(path: str | Path) -> None:
+    """Raise UsageError unless ids are written to files of that suffix."""
+    if Path(path).suffix.lower() not in (".txt", ".tsv", ".json"):
+        raise UsageError(f"{path} names no list of ids that is written: .txt, .tsv or .json.")
 
 
 def open_pairs(path: str | Path) -> tuple[Ids, Ids]:

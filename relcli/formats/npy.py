@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any
 
@@ -12,8 +14,8 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from relcli.errors import FormatError, OutputError, UsageError
-from relcli.files import atomic_path
-from relcli.formats.format import Format, Opened, check_shape, refuse_pickle
+from relcli.files import atomic_path, reading
+from relcli.formats.format import Format, Opened, check_shape, read_provenance, refuse_pickle
 from relcli.formats.ids import Ids
 from relcli.formats.rows import MappedRows
 
@@ -68,7 +70,26 @@ def open_npy(path: Path, *, member: str | None, id_column: str | None) -> Opened
             "Copy or write it again."
         )
     rows = MappedRows(path, offset=offset, dtype=dtype, shape=(n, d), order="F" if fortran else "C")
-    return Opened(rows, name, notes=notes_on(name))
+    return Opened(rows, name, notes=notes_on(name), provenance=_provenance_of(path, (n, d)))
+
+
+def _provenance_of(path: Path, shape: tuple[int, int]) -> dict[str, Any] | None:
+    beside = _beside(path)
+    if not beside.is_file():
+        return None
+    with reading(beside, "what relcli says of a .npy"):
+        made = read_provenance(beside.read_bytes())
+        # another program may have written the .npy again since
+        return made["provenance"] if made and tuple(made["shape"]) == shape else None
+
+
+def sidecars_of(path: Path) -> list[Path]:
+    """Return the files that saving `path` writes beside it."""
+    return [path.with_name(f"{path.stem}.ids.txt"), _beside(path)] if path.suffix.lower() == ".npy" else []
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f"{path.stem}.relcli.json")
 
 
 def save_npy(
@@ -80,7 +101,11 @@ def save_npy(
     dtype: np.dtype,
     metadata: dict[str, str],
 ) -> None:
-    """Write `path` and its sidecar <stem>.ids.txt; a .npy has no place for metadata."""
+    """
+    Write `path` and its sidecar <stem>.ids.txt; a .npy has no place for metadata.
+
+    Of the metadata only the provenance is kept, in <stem>.relcli.json with the shape of the array it is for.
+    """
     odd = [name for name in ids.tolist() if not name.strip() or "\n" in name or name.endswith("\r")]
     if odd:
         raise OutputError(
@@ -89,7 +114,13 @@ def save_npy(
         )
     header = {"descr": npy.dtype_to_descr(dtype), "fortran_order": False, "shape": (len(ids), dim)}
     beside = path.with_name(f"{path.stem}.ids.txt")
-    with atomic_path(path) as target, atomic_path(beside) as sidecar:
+    made = metadata.get("relcli")
+    with ExitStack() as files:
+        # left in the opposite order: the vectors arrive last
+        target, sidecar = files.enter_context(atomic_path(path)), files.enter_context(atomic_path(beside))
+        if made is not None:
+            provenance = {"shape": [len(ids), dim], "provenance": json.loads(made)}
+            files.enter_context(atomic_path(_beside(path))).write_text(json.dumps(provenance, indent=1) + "\n")
         sidecar.write_bytes("".join(f"{name}\n" for name in ids.tolist()).encode())
         with open(target, "wb") as file:
             npy.write_array_header_1_0(file, header)
@@ -97,6 +128,8 @@ def save_npy(
                 file.write(batch.data)
         # Two renames are not one: killed between them, no old vectors may stand beside new ids.
         path.unlink(missing_ok=True)
+        if made is None:
+            _beside(path).unlink(missing_ok=True)
 
 
 FORMAT = Format("npy", (".npy",), lambda head: head.startswith(b"\x93NUMPY"), open_npy, save_npy)

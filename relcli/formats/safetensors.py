@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from relcli.errors import FormatError, IdError, OutputError
 from relcli.files import atomic_path
-from relcli.formats.format import Format, Opened, check_shape
+from relcli.formats.format import BFLOAT16, SAVED_DTYPES, Format, Opened, check_shape, read_provenance
 from relcli.formats.ids import Ids, as_ids, from_bytes, from_list
 from relcli.formats.names import ID_NAMES, WEAK_ID_NAMES, by_name, choose_column, choose_vectors
 from relcli.formats.npy import INTEGERS, notes_on
@@ -65,7 +65,8 @@ def open_safetensors(path: Path, *, member: str | None, id_column: str | None) -
         source, read_ids = f"tensor {ids!r}", partial(_ids_of_tensor, path, ids, tensors[ids])
     else:
         source, read_ids = f"metadata {ids!r}", partial(_ids_of_metadata, path, ids, metadata[ids])
-    return Opened(tensor.rows(path, (n, d)), tensor.dtype, read_ids, source, chosen, notes_on(tensor.dtype))
+    notes, made = notes_on(tensor.dtype), read_provenance(metadata.get("relcli"))
+    return Opened(tensor.rows(path, (n, d)), tensor.dtype, read_ids, source, chosen, notes, made)
 
 
 def save_safetensors(
@@ -78,7 +79,7 @@ def save_safetensors(
     metadata: dict[str, str],
 ) -> None:
     """Write a tensor "vectors", and the ids as a JSON list in the metadata."""
-    names = {name: key for key, name in _DTYPES.items()}
+    names = {name: key for key, name in _DTYPES.items()} | {BFLOAT16.name: "BF16"}
     size = len(ids) * dim * dtype.itemsize
     vectors = {"dtype": names[dtype.name], "shape": [len(ids), dim], "data_offsets": [0, size]}
     notes = {**metadata, "ids": json.dumps(ids.tolist(), ensure_ascii=False)}
@@ -92,7 +93,7 @@ def save_safetensors(
     with atomic_path(path) as target, open(target, "wb") as file:
         file.write(len(header).to_bytes(8, "little") + header)
         for batch in batches:
-            file.write(batch.data)
+            file.write(batch.view(np.uint8).data)
 
 
 def _read_header(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -169,4 +170,6 @@ def _sniff(head: bytes) -> bool:
     return head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= MAX_HEADER
 
 
-FORMAT = Format("safetensors", (".safetensors",), _sniff, open_safetensors, save_safetensors)
+FORMAT = Format(
+    "safetensors", (".safetensors",), _sniff, open_safetensors, save_safetensors, (*SAVED_DTYPES, "bfloat16")
+)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from relcli.errors import FormatError, UsageError, VectorError, first_few
 from relcli.files import reading
-from relcli.formats.format import Opened, check_shape
+from relcli.formats.format import Opened, check_shape, read_provenance
 from relcli.formats.ids import Ids, from_arrow, may_hold_ids
 from relcli.formats.names import ID_NAMES, WEAK_ID_NAMES, by_name, choose_column, choose_vectors
 from relcli.formats.rows import DecodedRows, collect
@@ -54,6 +54,7 @@ def open_table(table: Table, *, member: str | None, id_column: str | None) -> Op
         read_ids=partial(_read_ids, table, ids) if ids else None,
         id_source=f"column {ids!r}",
         member=chosen,
+        provenance=read_provenance((schema.metadata or {}).get(b"relcli")),
     )
 
 

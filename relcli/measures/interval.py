@@ -1,4 +1,4 @@
-"""How sure a score is: the bootstrap over queries, the jackknife over folds, order statistics for a median."""
+"""How sure a score is: bootstrap over queries, jackknife over folds, order statistics, Wilson's score."""
 
 from __future__ import annotations
 
@@ -46,6 +46,20 @@ def median_interval(values: Floats) -> tuple[float, float]:
     below += int(bdtr(below, count, 0.5) < tail)
     low = max(below - 1, 0)
     return float(ordered[low]), float(ordered[count - 1 - low])
+
+
+def rate_interval(rate: float, queries: int) -> tuple[float, float]:
+    """
+    Return the score interval for a share of hits (Wilson 1927); it has a width at 0 and 1 too.
+
+    For the mean of two directions, which hit together, it is wide rather than narrow.
+    """
+    from scipy.special import ndtri
+
+    z2 = float(ndtri((1 + LEVEL) / 2)) ** 2
+    centre = (rate + z2 / (2 * queries)) / (1 + z2 / queries)
+    half = float(np.sqrt(z2 * (rate * (1 - rate) / queries + z2 / (4 * queries**2)))) / (1 + z2 / queries)
+    return max(centre - half, 0.0), min(centre + half, 1.0)
 
 
 def jackknife_interval(

@@ -6,27 +6,30 @@ import numpy as np
 
 from relcli.arrays import Floats
 
-_DRAWS = 4
 _SEED = 20230201
+_NUMBERS = 2**16
 
 
-def null_nuclear_norm(xx: Floats, yy: Floats, count: int) -> float:
+def null_nuclear_norms(xx: Floats, yy: Floats, count: int) -> Floats:
     """
-    Return the nuclear norm to expect of centred, unit-size spaces whose `count` pairs are shuffled.
+    Return nuclear norms [draws] of centred, unit-size spaces whose `count` pairs are shuffled.
 
     Shuffling multiplies the left singular bases of the two spaces by a random orthogonal map of
-    count − 1 dimensions. A corner of a Haar-distributed one is drawn (mean of 4 draws, fixed seed):
-    by QR where the corner is a large part, as Gaussian entries of variance 1/(count − 1) otherwise.
+    count − 1 dimensions. A corner of a Haar-distributed one is drawn (4 to 256 times, the more the
+    smaller it is; fixed seed): by QR where the corner is a large part, as Gaussian entries of
+    variance 1/(count − 1) otherwise.
     """
     x, y = _spectrum(xx), _spectrum(yy)
     dof = max(count - 1, 1)
     x, y = x[:dof], y[:dof]
+    draws = int(np.clip(_NUMBERS // max(len(x) * len(y), 1), 4, 256))
     rng = np.random.default_rng(_SEED)
+    size = float(np.sqrt(np.sum(x**2) * np.sum(y**2)))
     norms = [
-        np.linalg.svd(x[:, None] * _haar_corner(len(x), len(y), dof, rng) * y, compute_uv=False).sum()
-        for _ in range(_DRAWS)
+        np.linalg.svd(x[:, None] * _haar_corner(len(x), len(y), dof, rng) * y, compute_uv=False).sum() / size
+        for _ in range(draws)
     ]
-    return min(float(np.mean(norms)) / float(np.sqrt(np.sum(x**2) * np.sum(y**2))), 1.0)
+    return np.minimum(norms, 1.0)
 
 
 def _spectrum(scatter: Floats) -> Floats:

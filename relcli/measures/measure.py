@@ -24,12 +24,13 @@ class PerQuery:
     A measure's value for each query [q]: from x to y, and from y to x where that differs.
 
     The score is the mean over queries, or the median where `median` is set; of both directions, the
-    mean of the two.
+    mean of the two. `rate` says that the values are hits and misses.
     """
 
     forward: Floats
     backward: Floats | None = None
     median: bool = False
+    rate: bool = False
 
 
 @dataclass(frozen=True)

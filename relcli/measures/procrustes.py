@@ -7,7 +7,7 @@ import numpy as np
 from relcli.accumulators.moments import CrossMoments, HeldOut
 from relcli.accumulators.probe import Probe
 from relcli.arrays import Floats, row_norms, unit_rows
-from relcli.measures.linalg import null_nuclear_norm
+from relcli.measures.linalg import null_nuclear_norms
 from relcli.measures.measure import PerQuery, Undefined, measure
 from relcli.measures.retrieval import mismatched_mean
 from relcli.spaces.translation import Similarity, fit_similarity, widened
@@ -30,9 +30,11 @@ def _nuclear(m: CrossMoments) -> float:
     return m.correlation_norm
 
 
-def _null(m: CrossMoments) -> float:
+def _null(m: CrossMoments) -> Floats:
     check_spread(m)
-    return null_nuclear_norm(m.xx, m.yy, m.count)
+    if "null_norms" not in m.__dict__:
+        m.__dict__["null_norms"] = null_nuclear_norms(m.xx, m.yy, m.count)
+    return m.__dict__["null_norms"]
 
 
 @measure(
@@ -40,7 +42,7 @@ def _null(m: CrossMoments) -> float:
     reads=CrossMoments,
     range=(0, 1),
     higher_is_closer=False,
-    chance=lambda m: 1 - _null(m) ** 2,
+    chance=lambda m: float(np.mean(1 - _null(m) ** 2)),
     section="Alignment",
     definition="share of y's variance that the best rotation and scale of x leaves over, fitted on the scored rows",
     cite=f"{_SCHONEMANN}; Williams et al. 2021, arXiv:2110.14739",
@@ -57,7 +59,7 @@ def procrustes_residual(m: CrossMoments) -> float:
     reads=CrossMoments,
     range=(0, float(np.sqrt(2))),
     higher_is_closer=False,
-    chance=lambda m: float(np.sqrt(2 - 2 * _null(m))),
+    chance=lambda m: float(np.mean(np.sqrt(2 - 2 * _null(m)))),
     section="Alignment",
     definition="distance between the centred spaces of unit size after the best rotation: √(2 − 2·nuc)",
     cite="Williams et al. 2021, arXiv:2110.14739; its square is Ding et al. 2021, arXiv:2108.01661",
@@ -73,7 +75,7 @@ def procrustes_distance(m: CrossMoments) -> float:
     reads=CrossMoments,
     range=(0, float(np.pi / 2)),
     higher_is_closer=False,
-    chance=lambda m: float(np.arccos(_null(m))),
+    chance=lambda m: float(np.mean(np.arccos(_null(m)))),
     section="Alignment",
     definition="angle between the centred spaces after the best rotation: arccos(nuc), in radians",
     cite="Williams et al. 2021, arXiv:2110.14739",
@@ -84,7 +86,8 @@ def procrustes_angle(m: CrossMoments) -> float:
     return float(np.arccos(_nuclear(m)))
 
 
-def _heldout_chance(held: HeldOut) -> float:
+def heldout_chance(held: HeldOut) -> float:
+    """Return the residual of mismatched pairs: what the map leaves over of rows drawn at random."""
     _check_held_out(held)
     mismatched = held.square_y + held.square_fit - 2 * float(held.sum_y @ held.sum_fit) / held.count
     return mismatched / held.variance
@@ -98,7 +101,8 @@ def _check_fit(fit: Similarity) -> None:
 def _check_held_out(held: HeldOut) -> None:
     if not held.count:
         raise Undefined("every pair is an anchor: nothing is held out")
-    _check_fit(held.fit)
+    if isinstance(held.fit, Similarity):
+        _check_fit(held.fit)
     if held.variance <= 0:
         raise Undefined("all vectors of y that are not anchors are equal")
 
@@ -108,7 +112,7 @@ def _check_held_out(held: HeldOut) -> None:
     reads=HeldOut,
     range=(0, None),
     higher_is_closer=False,
-    chance=_heldout_chance,
+    chance=heldout_chance,
     section="Alignment",
     definition="Σ‖y−ŷ‖² / Σ‖y−ȳ‖² on rows that are not anchors, rotation + scale + shift fitted on the anchors; "
     "chance is over mismatched pairs",
@@ -131,14 +135,18 @@ def _held_out_units(probe: Probe) -> tuple[Floats, Floats]:
         raise Undefined("every pair is an anchor: nothing is held out")
     fit = fit_similarity(*probe.context.anchors)
     _check_fit(fit)
-    y = widened(rows.y, len(fit.mean_y))
+    return aligned_units(widened(rows.y, len(fit.mean_y)), fit(rows.x))
+
+
+def aligned_units(y: Floats, fitted: Floats) -> tuple[Floats, Floats]:
+    """Return the directions from ȳ of rows y [q, d], and of where a map puts them."""
     mean = y.mean(axis=0)
     # what the rounding of the mean leaves of a row is no direction
     noise = 1e-10 * float(row_norms(y).max())
     off = y - mean
     if (row_norms(off) <= noise).all():
         raise Undefined("all vectors of y that are not anchors are equal")
-    return _directions(off, noise), _directions(fit(rows.x) - mean, noise)
+    return _directions(off, noise), _directions(fitted - mean, noise)
 
 
 def _directions(v: Floats, noise: float) -> Floats:

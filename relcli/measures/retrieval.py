@@ -13,26 +13,26 @@ _TIES = "ties in expectation (McSherry & Najork 2008, doi:10.1007/978-3-540-7864
 _INVARIANT = {"rotation", "scale"}
 
 
-def _harmonic(n: np.ndarray | int) -> Floats:
+def harmonic(n: np.ndarray | int) -> Floats:
     """Return H_n = 1 + 1/2 + … + 1/n for each n ≥ 0."""
     from scipy.special import digamma
 
     return digamma(np.asarray(n, np.float64) + 1) + np.euler_gamma
 
 
-def _both(counts: RankCounts, value: object, *, median: bool = False) -> PerQuery:
+def _both(counts: RankCounts, value: object, *, median: bool = False, rate: bool = False) -> PerQuery:
     if not counts.gallery or not len(counts.greater["xy"]):
         raise Undefined("there is no query")
     forward, backward = (value(counts.greater[way], counts.level[way]) for way in ("xy", "yx"))  # type: ignore[operator]
-    return PerQuery(forward, backward, median=median)
+    return PerQuery(forward, backward, median=median, rate=rate)
 
 
 def _mrr_chance(counts: RankCounts) -> float:
-    return float(_harmonic(counts.gallery)) / counts.gallery
+    return float(harmonic(counts.gallery)) / counts.gallery
 
 
 def _mrr_at_k_chance(counts: RankCounts, k: int) -> float:
-    return float(_harmonic(min(k, counts.gallery))) / counts.gallery
+    return float(harmonic(min(k, counts.gallery))) / counts.gallery
 
 
 def _recall_chance(counts: RankCounts, k: int) -> float:
@@ -57,7 +57,7 @@ def _median_chance(counts: RankCounts) -> float:
 )
 def mrr(counts: RankCounts) -> PerQuery:
     """Return the reciprocal rank of each query's counterpart, expected over ties."""
-    return _both(counts, lambda greater, level: (_harmonic(greater + level + 1) - _harmonic(greater)) / (level + 1))
+    return _both(counts, lambda greater, level: (harmonic(greater + level + 1) - harmonic(greater)) / (level + 1))
 
 
 @measure(
@@ -77,7 +77,7 @@ def mrr_at_k(counts: RankCounts, k: int) -> PerQuery:
     return _both(
         counts,
         lambda greater, level: (
-            (_harmonic(np.minimum(greater + level + 1, k)) - _harmonic(np.minimum(greater, k))) / (level + 1)
+            (harmonic(np.minimum(greater + level + 1, k)) - harmonic(np.minimum(greater, k))) / (level + 1)
         ),
     )
 
@@ -96,7 +96,7 @@ def mrr_at_k(counts: RankCounts, k: int) -> PerQuery:
 )
 def recall(counts: RankCounts, k: int) -> PerQuery:
     """Return the chance that each query's counterpart is among the first k, over ties."""
-    return _both(counts, lambda greater, level: np.clip((k - greater) / (level + 1), 0.0, 1.0))
+    return _both(counts, lambda greater, level: np.clip((k - greater) / (level + 1), 0.0, 1.0), rate=True)
 
 
 @measure(

@@ -30,6 +30,14 @@ COLUMNS = (
     "undefined_because",
     "definition",
     "cite",
+    "null_mean",
+    "null_sd",
+    "null_p",
+    "null_draws",
+    "null_calibrated",
+    "draws_mean",
+    "draws_sd",
+    "draws_count",
 )
 
 
@@ -44,11 +52,11 @@ def to_csv(report: Report) -> str:
 
 
 def _flat(score: dict[str, Any]) -> dict[str, Any]:
-    interval = score.pop("interval") or {}
+    parts = {part: score.pop(part) or {} for part in ("interval", "null", "draws")}
     low, high = score.pop("range")
     return {
         **score,
-        **{f"interval_{key}": value for key, value in interval.items()},
+        **{f"{part}_{key}": value for part, keys in parts.items() for key, value in keys.items()},
         "range_low": low,
         "range_high": high,
         "higher_is_closer": "true" if score["higher_is_closer"] else "false",

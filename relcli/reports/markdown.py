@@ -15,11 +15,11 @@ def to_markdown(report: Report) -> str:
     x, y = (_code(space.get("name")) for space in (report.x, report.y))
     blocks = [
         f"### relcli {report.command}: {x} ↔ {y}",
+        _bullets(f"{mark} {_escape(line)}" for mark, line in phrases.check_lines(report)),
         _bullets(_facts(report)),
         _table(report, phrases.columns_for(report, "value", "interval", "chance")),
         "↑ higher is closer · ↓ lower is closer",
         _bullets(f"({place}) {_escape(reason)}" for reason, place in phrases.footnotes_of(report).items()),
-        _bullets(f"**{mark}** {_escape(line)}" for mark, line in phrases.check_lines(report)),
         _bullets(map(_escape, phrases.note_lines(report))),
         _folded("Both directions", _table(report, phrases.columns_for(report, "x→y", "y→x"))),
         _folded("Definitions and citations", _bullets(_definitions(report))),

@@ -141,8 +141,24 @@ def setting_facts(settings: Mapping[str, Any]) -> list[str]:
 
 
 def check_lines(report: Report) -> list[tuple[str, str]]:
-    """Return for each check whether it held, and its requirement with the value that decided it."""
-    return [("pass" if check["passed"] else "FAIL", _check_line(check)) for check in report.checks]
+    """Return for each check ✓, ✗ or ! (a warning), and its requirement with value, bound and margin."""
+    return [(check_mark(check), check_line(check)) for check in report.checks]
+
+
+def check_mark(check: Mapping[str, Any]) -> str:
+    """Return ✓ where a check held, ! where only a warning did not, else ✗."""
+    return "✓" if check["passed"] else "!" if check.get("severity") == "warn" else "✗"
+
+
+def check_line(check: Mapping[str, Any]) -> str:
+    """Return the requirement, then value, bound and margin, unrounded as they were compared, and the reason."""
+    facts = (
+        f"{name} {check[name]:.15g}" if name != "margin" else f"margin {check[name]:+.4g}"
+        for name in ("value", "bound", "margin")
+        if check.get(name) is not None
+    )
+    reason = f" ({check['reason']})" if check.get("reason") else ""
+    return f"{check.get('requirement', '')}: {joined(facts)}{reason}".replace(":  (", ": (")
 
 
 def note_lines(report: Report) -> list[str]:
@@ -157,13 +173,6 @@ def note_lines(report: Report) -> list[str]:
 def joined(facts: Iterable[str]) -> str:
     """Return facts on one line."""
     return " · ".join(facts)
-
-
-def _check_line(check: Mapping[str, Any]) -> str:
-    # unrounded, as it was compared
-    found = "" if check.get("value") is None else f": {check['value']!r}"
-    reason = f" ({check['reason']})" if check.get("reason") else ""
-    return f"{check.get('requirement', '')}{found}{reason}"
 
 
 def _figure(score: Score, value: float | None) -> str:

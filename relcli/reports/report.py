@@ -11,7 +11,7 @@ from typing import Any
 from relcli.errors import FormatError, UsageError
 
 #: major.minor of the JSON documents; an added key is a minor step, anything else a major one.
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,34 @@ class Interval:
 
 
 @dataclass(frozen=True)
+class Null:
+    """What the score is when the pairing is permuted `draws` times: mean, deviation, p-value, calibrated value."""
+
+    mean: float | None
+    sd: float | None
+    p: float | None
+    draws: int
+    calibrated: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("mean", "sd", "p", "calibrated"):
+            object.__setattr__(self, name, _finite(getattr(self, name)))
+
+
+@dataclass(frozen=True)
+class Draws:
+    """What the score is over `count` random choices of anchors: mean and deviation."""
+
+    mean: float | None
+    sd: float | None
+    count: int
+
+    def __post_init__(self) -> None:
+        for name in ("mean", "sd"):
+            object.__setattr__(self, name, _finite(getattr(self, name)))
+
+
+@dataclass(frozen=True)
 class Score:
     """
     One measure on one view.
@@ -32,7 +60,8 @@ class Score:
     `value` is None exactly when `undefined_because` says why. `forward` (x to y) and `backward`
     (y to x) are given where a measure has directions; `value` is then their mean. `pairs` counts
     the pairs that were scored, `gallery` the rows that were searched (None where nothing is).
-    `section` is the heading the measure stands under, as `retrieval`. NaN and Inf become None.
+    `section` is the heading the measure stands under, as `retrieval`; `null` and `draws` are there where
+    they were asked for. NaN and Inf become None.
     """
 
     measure: str
@@ -50,6 +79,8 @@ class Score:
     cite: str = ""
     undefined_because: str | None = None
     section: str = ""
+    null: Null | None = None
+    draws: Draws | None = None
 
     def __post_init__(self) -> None:
         # guarded here once, so that no table or document ever meets a NaN
@@ -64,6 +95,16 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Group:
+    """The scores of the queries that hold `value` in a column of the metadata, against the whole gallery."""
+
+    column: str
+    value: str
+    pairs: int
+    scores: tuple[Score, ...]
+
+
+@dataclass(frozen=True)
 class Report:
     """
     What `compare` found.
@@ -74,7 +115,8 @@ class Report:
     anchors: source, strategy, count, seed, sha256, rank_x, rank_y, condition_x, condition_y,
     mean_cosine_x, mean_cosine_y, scored.
     settings: k, measures, views, center, similarity, include_anchors, queries, sampled, seed, preset...
-    checks: requirement, passed, value, reason.
+    checks: requirement, passed, value, bound, margin (positive: passed by), severity (fail or warn), reason.
+    moved: the items that moved most, each with id, rank_forward, rank_backward, cosine...
     """
 
     command: str
@@ -88,6 +130,8 @@ class Report:
     notes: tuple[str, ...] = ()
     checks: tuple[dict[str, Any], ...] = ()
     extra: dict[str, Any] = field(default_factory=dict)
+    groups: tuple[Group, ...] = ()
+    moved: tuple[dict[str, Any], ...] = ()
 
     def score(self, measure: str, view: str = "relative") -> Score:
         """Return the score of `measure` on `view`; KeyError where the report does not hold it."""
@@ -111,7 +155,7 @@ class Report:
 
 def to_document(report: Report) -> dict[str, Any]:
     """Return the report as JSON values, with null for every NaN and Inf."""
-    document: dict[str, Any] = _json_value({"schema_version": SCHEMA_VERSION, **asdict(report)})
+    document: dict[str, Any] = json_value({"schema_version": SCHEMA_VERSION, **asdict(report)})
     return document
 
 
@@ -125,8 +169,12 @@ def from_document(document: Mapping[str, Any]) -> Report:
     _refuse_other_majors(document)
     try:
         known = _known(Report, document)
-        known["scores"] = tuple(_score(score) for score in known["scores"])
-        for name in ("notes", "checks"):
+        for name in ("x", "y", "join", "anchors", "settings", "versions"):
+            if not isinstance(known[name], Mapping):
+                raise TypeError(f"{name} is no object")
+        known["scores"] = tuple(map(score_from, known["scores"]))
+        known["groups"] = tuple(map(_group, known.get("groups", ())))
+        for name in ("notes", "checks", "moved"):
             known[name] = tuple(known.get(name, ()))
         return Report(**known)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -145,11 +193,12 @@ def _finite(number: float | None) -> float | None:
     return number if number is not None and math.isfinite(number) else None
 
 
-def _json_value(value: Any) -> Any:
+def json_value(value: Any) -> Any:
+    """Return a value as JSON can hold it, with None for every NaN and Inf."""
     if isinstance(value, Mapping):
-        return {str(key): _json_value(item) for key, item in value.items()}
+        return {str(key): json_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_json_value(item) for item in value]
+        return [json_value(item) for item in value]
     if hasattr(value, "item"):  # a numpy or torch scalar, without importing either
         value = value.item()
     return _finite(value) if isinstance(value, float) else value
@@ -160,14 +209,27 @@ def _known(kind: type, document: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in document.items() if key in names}
 
 
-def _score(document: Mapping[str, Any]) -> Score:
+def score_from(document: Mapping[str, Any]) -> Score:
+    """Return the score that a part of a document holds."""
     known = _known(Score, document)
-    if known.get("interval") is not None:
-        known["interval"] = Interval(**_known(Interval, known["interval"]))
+    if not (isinstance(known["measure"], str) and isinstance(known["view"], str)):
+        raise TypeError("a score's measure and view are texts")
+    for name, kind in _PARTS.items():
+        if known.get(name) is not None:
+            known[name] = kind(**_known(kind, known[name]))
     if "range" in known:
         low, high = known["range"]
         known["range"] = (low, high)
     return Score(**known)
+
+
+_PARTS: dict[str, type] = {"interval": Interval, "null": Null, "draws": Draws}
+
+
+def _group(document: Mapping[str, Any]) -> Group:
+    known = _known(Group, document)
+    known["scores"] = tuple(map(score_from, known["scores"]))
+    return Group(**known)
 
 
 def _refuse_other_majors(document: Mapping[str, Any]) -> None:

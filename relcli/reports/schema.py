@@ -14,7 +14,7 @@ def report_schema() -> Schema:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:relcli:report:{SCHEMA_VERSION}",
-        **_object(
+        **object_of(
             "relcli report",
             "What one run of relcli found about two embedding spaces.",
             {
@@ -23,43 +23,46 @@ def report_schema() -> Schema:
                     "pattern": rf"^{SCHEMA_VERSION.partition('.')[0]}\.\d+$",
                     "description": "Version of this document, major.minor; an added key is a minor step.",
                 },
-                "command": _text("The command that wrote the report."),
-                "x": _space("x"),
-                "y": _space("y"),
+                "command": text("The command that wrote the report."),
+                "x": space_schema("x"),
+                "y": space_schema("y"),
                 "join": _join(),
-                "anchors": _anchors(),
-                "scores": _list(_score(), "One entry for each measure and view."),
-                "settings": _free("The settings that the scores depend on."),
+                "anchors": anchors_schema(),
+                "scores": list_of(score_schema(), "One entry for each measure and view."),
+                "settings": free("The settings that the scores depend on."),
                 "versions": {
-                    **_free("The version of relcli and of each library that computed the scores."),
+                    **free("The version of relcli and of each library that computed the scores."),
                     "additionalProperties": {"type": "string"},
                 },
-                "notes": _list({"type": "string"}, "What a reader should know before trusting the scores."),
-                "checks": _list(_check(), "The requirements that were tested, empty where there were none."),
-                "extra": _free("What one command alone reports."),
+                "notes": list_of({"type": "string"}, "What a reader should know before trusting the scores."),
+                "checks": list_of(_check(), "The requirements that were tested, empty where there were none."),
+                "extra": free("What one command alone reports."),
+                "groups": list_of(_group(), "The scores of each group of queries, where groups were asked for."),
+                "moved": list_of(free("An item: its id and its own figures."), "The items that moved most."),
             },
-            optional=("extra",),
+            optional=("extra", "groups", "moved"),
         ),
     }
 
 
-def _score() -> Schema:
-    return _object(
+def score_schema() -> Schema:
+    """Return the schema of a score."""
+    return object_of(
         "Score",
         "One measure on one view.",
         {
-            "measure": _text("Name of the measure."),
-            "view": _text("The representation that was measured: relative or absolute."),
-            "value": _maybe("number", "The score, null where it is undefined."),
-            "forward": _maybe("number", "The score from x to y, where the measure has directions."),
-            "backward": _maybe("number", "The score from y to x, where the measure has directions."),
+            "measure": text("Name of the measure."),
+            "view": text("The representation that was measured: relative or absolute."),
+            "value": maybe("number", "The score, null where it is undefined."),
+            "forward": maybe("number", "The score from x to y, where the measure has directions."),
+            "backward": maybe("number", "The score from y to x, where the measure has directions."),
             "interval": {
                 "anyOf": [_interval(), {"type": "null"}],
                 "description": "Its uncertainty, if known.",
             },
-            "chance": _maybe("number", "What unrelated spaces would score, if known."),
-            "pairs": _count("Number of pairs that were scored."),
-            "gallery": _maybe("integer", "Number of rows that were searched, null where nothing is.", minimum=0),
+            "chance": maybe("number", "What unrelated spaces would score, if known."),
+            "pairs": count("Number of pairs that were scored."),
+            "gallery": maybe("integer", "Number of rows that were searched, null where nothing is.", minimum=0),
             "range": {
                 "type": "array",
                 "items": {"type": ["number", "null"]},
@@ -68,16 +71,65 @@ def _score() -> Schema:
                 "description": "Lowest and highest possible value, null where unbounded.",
             },
             "higher_is_closer": {"type": "boolean", "description": "Whether closer spaces score higher."},
-            "definition": _text("The measure in one line."),
-            "cite": _text("Where the measure is defined."),
-            "undefined_because": _maybe("string", "Why the value is null, null where it is not."),
-            "section": _text("The heading that the measure stands under."),
+            "definition": text("The measure in one line."),
+            "cite": text("Where the measure is defined."),
+            "undefined_because": maybe("string", "Why the value is null, null where it is not."),
+            "section": text("The heading that the measure stands under."),
+            "null": {
+                "anyOf": [_null(), {"type": "null"}],
+                "description": "The score under permuted pairings, where asked for.",
+            },
+            "draws": {
+                "anyOf": [_draws(), {"type": "null"}],
+                "description": "The score over random choices of anchors, where asked for.",
+            },
+        },
+        optional=("null", "draws"),
+    )
+
+
+def _null() -> Schema:
+    return object_of(
+        "Null",
+        "The score when the pairing is permuted.",
+        {
+            "mean": maybe("number", "Its mean."),
+            "sd": maybe("number", "Its standard deviation."),
+            "p": maybe("number", "Share of pairings at least as close, the observed one included."),
+            "draws": count("Number of permutations."),
+            "calibrated": maybe("number", "The score, with 0 for the null's mean and 1 for identical spaces."),
+        },
+        optional=("calibrated",),
+    )
+
+
+def _draws() -> Schema:
+    return object_of(
+        "Draws",
+        "The score over random choices of anchors.",
+        {
+            "mean": maybe("number", "Its mean."),
+            "sd": maybe("number", "Its standard deviation."),
+            "count": count("Number of choices."),
+        },
+    )
+
+
+def _group() -> Schema:
+    return object_of(
+        "Group",
+        "The scores of the queries that share a value.",
+        {
+            "column": text("The column that was grouped by."),
+            "value": text("The value of the group."),
+            "pairs": count("Number of pairs in the group."),
+            "scores": list_of(score_schema(), "One entry for each measure and view."),
         },
     )
 
 
 def _interval() -> Schema:
-    return _object(
+    return object_of(
         "Interval",
         "A confidence interval.",
         {
@@ -89,42 +141,43 @@ def _interval() -> Schema:
                 "exclusiveMaximum": 1,
                 "description": "Its coverage, as 0.95.",
             },
-            "method": _text("How it was made."),
+            "method": text("How it was made."),
         },
     )
 
 
-def _space(side: str) -> Schema:
-    return _object(
+def space_schema(side: str) -> Schema:
+    """Return the schema of what is told of a space."""
+    return object_of(
         f"Space {side}",
         f"The embedding space {side}.",
         {
-            "name": _text("Its name in tables."),
-            "path": _maybe("string", "The file or directory it was read from."),
-            "member": _maybe("string", "The column, tensor or array inside the file."),
-            "format": _maybe("string", "The file's format."),
-            "rows": _maybe("integer", "Number of rows.", minimum=0),
-            "dim": _maybe("integer", "Number of dimensions.", minimum=0),
-            "dtype": _maybe("string", "Type of the stored numbers."),
-            "id_source": _maybe("string", "Where the ids came from."),
-            "sha256": _maybe("string", "Digest of the data."),
-            "notes": _list({"type": "string"}, "What was assumed while reading."),
+            "name": text("Its name in tables."),
+            "path": maybe("string", "The file or directory it was read from."),
+            "member": maybe("string", "The column, tensor or array inside the file."),
+            "format": maybe("string", "The file's format."),
+            "rows": maybe("integer", "Number of rows.", minimum=0),
+            "dim": maybe("integer", "Number of dimensions.", minimum=0),
+            "dtype": maybe("string", "Type of the stored numbers."),
+            "id_source": maybe("string", "Where the ids came from."),
+            "sha256": maybe("string", "Digest of the data."),
+            "notes": list_of({"type": "string"}, "What was assumed while reading."),
         },
         required=(),
     )
 
 
 def _join() -> Schema:
-    return _object(
+    return object_of(
         "Join",
         "How the rows of x and y were matched.",
         {
-            "by": _maybe("string", "What the rows were matched by."),
-            "x_rows": _count("Rows of x."),
-            "y_rows": _count("Rows of y."),
-            "pairs": _count("Rows that both have."),
-            "x_only": _count("Rows that only x has."),
-            "y_only": _count("Rows that only y has."),
+            "by": maybe("string", "What the rows were matched by."),
+            "x_rows": count("Rows of x."),
+            "y_rows": count("Rows of y."),
+            "pairs": count("Rows that both have."),
+            "x_only": count("Rows that only x has."),
+            "y_only": count("Rows that only y has."),
             "dropped": {
                 "type": "object",
                 "additionalProperties": {"type": "integer", "minimum": 0},
@@ -135,9 +188,10 @@ def _join() -> Schema:
     )
 
 
-def _anchors() -> Schema:
+def anchors_schema() -> Schema:
+    """Return the schema of what is told of the anchors."""
     sides = {
-        f"{name}_{side}": _maybe("number", f"{what} in {side}.")
+        f"{name}_{side}": maybe("number", f"{what} in {side}.")
         for name, what in (
             ("rank", "Rank of the anchors"),
             ("condition", "Condition number of the anchors' Gram matrix"),
@@ -145,37 +199,40 @@ def _anchors() -> Schema:
         )
         for side in ("x", "y")
     }
-    return _object(
+    return object_of(
         "Anchors",
         "The rows that relative representations are relative to; empty where none were used.",
         {
-            "source": _maybe("string", "Where the anchors came from."),
-            "strategy": _maybe("string", "How they were chosen."),
-            "count": _count("Number of anchors."),
-            "seed": _maybe("integer", "Seed of the choice."),
-            "sha256": _maybe("string", "Digest of the anchors' ids."),
+            "source": maybe("string", "Where the anchors came from."),
+            "strategy": maybe("string", "How they were chosen."),
+            "count": count("Number of anchors."),
+            "seed": maybe("integer", "Seed of the choice."),
+            "sha256": maybe("string", "Digest of the anchors' ids."),
             **sides,
-            "scored": _maybe("boolean", "Whether the anchors are among the scored pairs."),
+            "scored": maybe("boolean", "Whether the anchors are among the scored pairs."),
         },
         required=(),
     )
 
 
 def _check() -> Schema:
-    return _object(
+    return object_of(
         "Check",
         "One requirement and whether it held.",
         {
-            "requirement": _text("The requirement as it was given."),
+            "requirement": text("The requirement as it was given."),
             "passed": {"type": "boolean", "description": "Whether it held."},
-            "value": _maybe("number", "The unrounded value it was compared with."),
-            "reason": _maybe("string", "Why it failed, where the numbers do not say so."),
+            "value": maybe("number", "The unrounded value that was compared."),
+            "bound": maybe("number", "What it was compared with."),
+            "margin": maybe("number", "What it passed by; negative where it failed."),
+            "severity": {"enum": ["fail", "warn"], "description": "Whether the command fails where it does not hold."},
+            "reason": maybe("string", "Why it failed, where the numbers do not say so."),
         },
         required=("passed",),
     )
 
 
-def _object(
+def object_of(
     title: str,
     description: str,
     properties: dict[str, Schema],
@@ -183,6 +240,7 @@ def _object(
     required: tuple[str, ...] | None = None,
     optional: tuple[str, ...] = (),
 ) -> Schema:
+    """Return the schema of an object: all its properties are required but the optional ones."""
     names = required if required is not None else tuple(name for name in properties if name not in optional)
     return {
         "title": title,
@@ -194,21 +252,26 @@ def _object(
     }
 
 
-def _free(description: str) -> Schema:
+def free(description: str) -> Schema:
+    """Return the schema of an object with any keys."""
     return {"type": "object", "description": description, "additionalProperties": True}
 
 
-def _list(items: Schema, description: str) -> Schema:
+def list_of(items: Schema, description: str) -> Schema:
+    """Return the schema of a list."""
     return {"type": "array", "items": items, "description": description}
 
 
-def _text(description: str) -> Schema:
+def text(description: str) -> Schema:
+    """Return the schema of a text."""
     return {"type": "string", "description": description}
 
 
-def _count(description: str) -> Schema:
+def count(description: str) -> Schema:
+    """Return the schema of a number of things."""
     return {"type": "integer", "minimum": 0, "description": description}
 
 
-def _maybe(kind: str, description: str, **limits: float) -> Schema:
+def maybe(kind: str, description: str, **limits: float) -> Schema:
+    """Return the schema of a value that may be null."""
     return {"type": [kind, "null"], **limits, "description": description}

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 #: stand-ins of the same width for terminals that cannot show the sign
-STAND_INS = {"↑": "^", "↓": "v", "→": ">", "×": "x", "±": "~", "–": "-", "·": ";", "─": "-"}
+STAND_INS = {"↑": "^", "↓": "v", "→": ">", "×": "x", "±": "~", "–": "-", "·": ";", "─": "-", "✓": "+", "✗": "x"}
+
+#: how the marks of checks are shown
+MARKS = {"✓": "green", "✗": "bold red", "!": "yellow"}
 
 
 def print_table(report: Report, console: Console) -> None:
@@ -24,7 +27,7 @@ def print_table(report: Report, console: Console) -> None:
         for part in _parts(report, console):
             console.print(part, highlight=False, markup=False, emoji=False, overflow="ignore", crop=False)
     lines = (line.rstrip() for line in captured.get().rstrip("\n").split("\n"))
-    console.file.write(_encodable("\n".join(lines) + "\n", console.encoding))
+    console.file.write(encodable("\n".join(lines) + "\n", console.encoding))
 
 
 def to_text(report: Report, *, width: int = 80) -> str:
@@ -50,7 +53,7 @@ def _header(report: Report, width: int) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    x, y = _aligned(_named_facts(report.x), _named_facts(report.y))
+    x, y = aligned(_named_facts(report.x), _named_facts(report.y))
     rows = {
         "x": x,
         "y": y,
@@ -64,7 +67,7 @@ def _header(report: Report, width: int) -> RenderableType:
     label_width = max(map(len, rows)) + 2
     for label, facts in rows.items():
         if facts:
-            header.add_row(label, Text("\n".join(_lines(facts, width - label_width))))
+            header.add_row(label, Text("\n".join(fact_lines(facts, width - label_width))))
     return header
 
 
@@ -72,7 +75,7 @@ def _named_facts(space: Mapping[str, Any]) -> list[str]:
     return [str(space.get("name", "")), *phrases.space_facts(space)]
 
 
-def _aligned(*lists: list[str]) -> Sequence[list[str]]:
+def aligned(*lists: list[str]) -> Sequence[list[str]]:
     """Return the lists with each fact as wide as its counterparts, so that the spaces read as columns."""
     from rich.cells import cell_len, set_cell_size
 
@@ -83,7 +86,7 @@ def _aligned(*lists: list[str]) -> Sequence[list[str]]:
     return [list(facts) for facts in zip(*padded, strict=True)]
 
 
-def _lines(facts: Sequence[str], width: int) -> Iterator[str]:
+def fact_lines(facts: Sequence[str], width: int) -> Iterator[str]:
     """Yield the facts on as few lines as they fit, breaking only between facts."""
     from rich.cells import cell_len
 
@@ -179,14 +182,15 @@ def _below(report: Report, *, coloured: bool) -> Iterator[RenderableType]:
     for reason, place in phrases.footnotes_of(report).items():
         block.add_row(f"({place})", Text(reason))
     for mark, line in phrases.check_lines(report):
-        block.add_row(Text(mark, style="bold red" if mark == "FAIL" else "green"), Text(line))
+        block.add_row(Text(mark, style=MARKS.get(mark, "")), Text(line))
     for note in phrases.note_lines(report):
         block.add_row("note", Text(note))
     if block.row_count:
         yield block
 
 
-def _encodable(text: str, encoding: str) -> str:
+def encodable(text: str, encoding: str) -> str:
+    """Return the text with stand-ins for the signs that an encoding lacks."""
     try:
         text.encode(encoding)
         return text

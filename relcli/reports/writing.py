@@ -27,8 +27,9 @@ def format_for(path: str | Path) -> str:
     """Return the name of the format that the path's suffix asks for."""
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
+        found = f"its suffix is {suffix!r}" if suffix else "it has no suffix"
         raise UsageError(
-            f"{path} does not tell how to write the report: its suffix is {suffix or 'missing'!r}. "
+            f"{path} does not tell how to write the report: {found}. "
             f"Use one of {', '.join(SUFFIXES)}.{did_you_mean(suffix, SUFFIXES)}"
         )
     return SUFFIXES[suffix]

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from relcli.arrays import Floats, row_norms, unit_rows
-from relcli.errors import AnchorError, UsageError, did_you_mean, first_few
-from relcli.spaces.pairing import Ids, PairedSpaces, hash_ids
+from relcli.arrays import ExactProduct, Floats, on_grid, row_norms, unit_rows
+from relcli.errors import AnchorError, IdError, UsageError, did_you_mean, first_few
+from relcli.spaces.pairing import Ids, Index, PairedSpaces, hash_ids, slice_if_consecutive
 from relcli.spaces.space import Space
 
 #: Anchor Grams with a larger condition number amplify noise beyond what float32 vectors carry.
 ILL_CONDITIONED = 1e7
+
+#: Rows of a batch when all are looked through, and rows kept at hand as the next that may be farthest.
+_BATCH, _SHORTLIST = 4096, 4096
+
+#: Rows that k-means sees: those with the smallest hashed ids where there are more.
+KMEANS_ROWS = 20_000
 
 
 @dataclass(frozen=True)
@@ -48,10 +54,11 @@ class AnchorList:
 
 @dataclass(frozen=True)
 class AnchorChoice:
-    """Anchors to be chosen: how, and how many."""
+    """Anchors to be chosen: how, how many, and for strata the labels, as ids of x [n] and a label of each [n]."""
 
     strategy: str
     count: int
+    labels: tuple[Ids, Ids] | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,17 @@ def anchor_quality(vectors: Floats) -> AnchorQuality:
     )
 
 
+def quality_facts(anchors: Anchors) -> dict[str, float | None]:
+    """Return the quality of both sides' anchors, as a report tells it."""
+    facts: dict[str, float | None] = {}
+    for side, vectors in (("x", anchors.x), ("y", anchors.y)):
+        quality = anchor_quality(vectors)
+        facts[f"rank_{side}"] = quality.rank
+        facts[f"condition_{side}"] = quality.condition
+        facts[f"mean_cosine_{side}"] = quality.mean_cosine
+    return facts
+
+
 def find_anchors(pair: PairedSpaces, x_ids: Ids, y_ids: Ids, *, missing: Literal["error", "drop"] = "error") -> Anchors:
     """Return the anchors with these ids, in their order; each must stand in its own space, once."""
     for side, ids in (("x", x_ids), ("y", y_ids)):
@@ -92,7 +110,7 @@ def find_anchors(pair: PairedSpaces, x_ids: Ids, y_ids: Ids, *, missing: Literal
                 f"{int((counts > 1).sum()):,} anchors stand more than once on the {side} side: "
                 f"{first_few(list(values[counts > 1]))}. List each anchor once."
             )
-    rows_x, rows_y = _rows_of(pair.x, x_ids), _rows_of(pair.y, y_ids)
+    rows_x, rows_y = rows_of(pair.x, x_ids), rows_of(pair.y, y_ids)
     found = (rows_x >= 0) & (rows_y >= 0)
     if not found.all():
         if missing == "error":
@@ -111,7 +129,8 @@ def find_anchors(pair: PairedSpaces, x_ids: Ids, y_ids: Ids, *, missing: Literal
     )
 
 
-def _rows_of(space: Space, ids: Ids) -> np.ndarray:
+def rows_of(space: Space, ids: Ids) -> Index:
+    """Return the row of the space that holds each id, the first where it repeats, and -1 where none does."""
     order = np.argsort(space.ids, kind="stable")
     at = np.searchsorted(space.ids, ids, sorter=order).clip(max=len(order) - 1)
     rows = order[at]
@@ -146,12 +165,156 @@ def _checked(anchors: Anchors, pair: PairedSpaces) -> Anchors:
     return anchors
 
 
-def _uniform(pair: PairedSpaces, count: int, seed: int) -> np.ndarray:
-    # by hashed id, so that the same ids are drawn whatever the order of the rows
-    return np.argsort(hash_ids(pair.ids, seed=seed + 0x5EED), kind="stable")[:count]
+Chooser = Callable[[PairedSpaces, int, int, Ids | None], Index]
 
 
-STRATEGIES: dict[str, Callable[[PairedSpaces, int, int], np.ndarray]] = {"uniform": _uniform}
+def _by_hash(pair: PairedSpaces, seed: int) -> Index:
+    # by hashed id, so that the same ids are drawn whatever the order of the rows; ids that collide go by rank
+    return np.lexsort((pair.rank, hash_ids(pair.ids, seed=seed + 0x5EED)))
+
+
+def _uniform(pair: PairedSpaces, count: int, seed: int, _labels: Ids | None) -> Index:
+    """Return rows drawn at random, all alike."""
+    return _by_hash(pair, seed)[:count]
+
+
+def _first(pair: PairedSpaces, count: int, _seed: int, _labels: Ids | None) -> Index:
+    """Return the first rows in the order of x's file: the most frequent where it is sorted by frequency."""
+    return np.arange(count)
+
+
+def _farthest(pair: PairedSpaces, count: int, seed: int, _labels: Ids | None) -> Index:
+    """
+    Return rows far apart: each next one has the smallest cosine in x with its nearest before it.
+
+    x alone decides. Starts from the first row that `uniform` would draw.
+    """
+    return farthest_points(lambda rows: _read_x(pair, rows), pair.rank, count, start=int(_by_hash(pair, seed)[0]))
+
+
+def _kmeans(pair: PairedSpaces, count: int, seed: int, _labels: Ids | None) -> Index:
+    """Return the row nearest to each centre of k-means over unit rows of x, all distinct."""
+    import warnings
+
+    from sklearn.cluster import MiniBatchKMeans
+    from threadpoolctl import threadpool_limits
+
+    rows = _by_hash(pair, seed)[: max(KMEANS_ROWS, 4 * count)]
+    rows = rows[np.argsort(pair.rank[rows])]
+    with threadpool_limits(limits=1):  # threads add up a centre in any order
+        unit = unit_rows(_read_x(pair, rows))
+        model = MiniBatchKMeans(count, random_state=seed, batch_size=max(1024, 2 * count), n_init=1)
+        with warnings.catch_warnings():
+            # where rows repeat there are fewer centres than asked for, and the nearest distinct rows still do
+            warnings.simplefilter("ignore")
+            model.fit(unit)
+        cosines = on_grid(unit @ unit_rows(model.cluster_centers_).T)
+    free = np.ones(len(rows), bool)
+    for centre in range(count):
+        # among equals the one of the smallest rank, as the rows are in that order
+        free[np.argmax(np.where(free, cosines[:, centre], -np.inf))] = False
+    return rows[~free]
+
+
+def _stratified(pair: PairedSpaces, count: int, seed: int, labels: Ids | None) -> Index:
+    """Return rows of every label in proportion to its rows, by largest remainder; drawn at random within."""
+    if labels is None:
+        raise UsageError(
+            "Stratified anchors need the label of each row: choose them with relcli anchors choose --labels FILE."
+        )
+    names, stratum = np.unique(labels, return_inverse=True)
+    drawn = _by_hash(pair, seed)
+    parts = [drawn[stratum[drawn] == number] for number in range(len(names))]
+    shares = proportional_shares([len(part) for part in parts], count)
+    return np.concatenate([part[:share] for part, share in zip(parts, shares, strict=True)])
+
+
+#: Every strategy: its name, and what gives the rows among the pairs for a count, a seed and the pairs' labels.
+STRATEGIES: dict[str, Chooser] = {
+    "uniform": _uniform,
+    "farthest": _farthest,
+    "kmeans": _kmeans,
+    "first": _first,
+    "stratified": _stratified,
+}
+
+
+def _read_x(pair: PairedSpaces, rows: slice | Index) -> Floats:
+    return pair.x.read(slice_if_consecutive(pair.rows_x[rows]))
+
+
+def farthest_points(read: Callable[[slice | Index], Floats], rank: Index, count: int, *, start: int) -> Index:
+    """
+    Return `count` rows far apart in cosine distance, in the order found: farthest-point sampling from `start`.
+
+    `read(rows)` gives vectors [b, d]; equal distances go by `rank` [n]. All rows are read once for a few
+    anchors at a time: while the farthest of a shortlist is farther than every row beside it ever was, it
+    is the farthest of all. O(n·count·d) operations; keeps n numbers, the shortlist and one batch.
+    """
+    n = len(rank)
+    nearest = np.full(n, -np.inf)
+    chosen, fresh = [start], unit_rows(read(np.array([start])))
+    while True:
+        product = ExactProduct(fresh)
+        for begin in range(0, n, _BATCH):
+            rows = slice(begin, min(begin + _BATCH, n))
+            cosines = on_grid(product(unit_rows(read(rows)))).max(axis=1)
+            nearest[rows] = np.maximum(nearest[rows], cosines)
+        nearest[chosen] = np.inf
+        order = np.lexsort((rank, nearest))
+        beyond = nearest[order[_SHORTLIST]] if n > _SHORTLIST else np.inf
+        shortlist = np.sort(order[:_SHORTLIST])
+        found = _farthest_of(
+            unit_rows(read(shortlist)), nearest[shortlist], rank[shortlist], beyond, count - len(chosen)
+        )
+        chosen += shortlist[found].tolist()
+        if len(chosen) == count:
+            return np.array(chosen)
+        fresh = unit_rows(read(shortlist[found]))
+
+
+def _farthest_of(unit: Floats, nearest: Floats, rank: Index, beyond: float, count: int) -> list[int]:
+    """Return up to `count` rows of a shortlist, as long as each is surely farther than any row `beyond` it."""
+    product = ExactProduct(unit)
+    found: list[int] = []
+    while len(found) < count:
+        level = np.flatnonzero(nearest == nearest.min())
+        best = int(level[np.argmin(rank[level])])
+        # the first stands at the head of all rows, whatever is beyond
+        if found and not nearest[best] < beyond:
+            break
+        found.append(best)
+        nearest = np.maximum(nearest, on_grid(product(unit[best : best + 1]))[0])
+        nearest[found] = np.inf
+    return found
+
+
+def proportional_shares(sizes: Sequence[int], count: int) -> list[int]:
+    """Return how many of `count` go to each part: in proportion to its size, by largest remainder, then by order."""
+    total = sum(sizes)
+    shares = [size * count // total for size in sizes]
+    by_remainder = sorted(range(len(sizes)), key=lambda part: -(sizes[part] * count % total))
+    for part in by_remainder[: count - sum(shares)]:
+        shares[part] += 1
+    return shares
+
+
+def labels_of(pair: PairedSpaces, labels: tuple[Ids, Ids]) -> Ids:
+    """Return the label of each pair, by the id in x; each must have one, and only one."""
+    ids, values = labels
+    order = np.argsort(ids, kind="stable")
+    again = ids[order][1:] == ids[order][:-1]
+    if again.any():
+        repeated = list(dict.fromkeys(ids[order][1:][again].tolist()))
+        raise IdError(f"{len(repeated):,} ids have several labels: {first_few(repeated)}. Give each one.")
+    at = np.searchsorted(ids, pair.ids, sorter=order).clip(max=len(order) - 1)
+    without = ids[order[at]] != pair.ids if len(ids) else np.ones(len(pair), bool)
+    if without.any():
+        raise IdError(
+            f"{int(without.sum()):,} of {len(pair):,} rows have no label: {first_few(list(pair.ids[without]))}. "
+            "Label them, or take another strategy."
+        )
+    return values[order[at]]
 
 
 def parse_choice(text: str) -> AnchorChoice | None:
@@ -159,12 +322,17 @@ def parse_choice(text: str) -> AnchorChoice | None:
     strategy, colon, count = text.partition(":")
     if not colon or not count.isdigit():
         return None
+    check_strategy(strategy)
+    return AnchorChoice(strategy, int(count))
+
+
+def check_strategy(strategy: str) -> None:
+    """Raise UsageError unless there is such a strategy."""
     if strategy not in STRATEGIES:
         raise UsageError(
             f"No anchor strategy is called {strategy!r}; there are {', '.join(STRATEGIES)}."
             f"{did_you_mean(strategy, STRATEGIES)}"
         )
-    return AnchorChoice(strategy, int(count))
 
 
 def settle_anchors(
@@ -176,19 +344,25 @@ def settle_anchors(
 ) -> Anchors:
     """Return the anchors that were listed or are to be chosen, checked."""
     if isinstance(wanted, AnchorChoice):
-        return choose_anchors(pair, wanted.strategy, wanted.count, seed=seed)
+        return choose_anchors(pair, wanted.strategy, wanted.count, seed=seed, labels=wanted.labels)
     return find_anchors(pair, wanted.x_ids, wanted.y_ids, missing=missing)
 
 
-def choose_anchors(pair: PairedSpaces, strategy: str, count: int, *, seed: int = 0) -> Anchors:
-    """Return `count` anchors chosen among the pairs; the same ids for the same seed, whatever their order."""
+def choose_anchors(
+    pair: PairedSpaces, strategy: str, count: int, *, seed: int = 0, labels: tuple[Ids, Ids] | None = None
+) -> Anchors:
+    """
+    Return `count` anchors chosen among the pairs, in order of their ids.
+
+    The same for the same seed whatever the order of the rows, `first` excepted. `labels` are ids of x
+    with a label each.
+    """
+    check_strategy(strategy)
     if not 2 <= count < len(pair):
         raise AnchorError(
             f"{count:,} anchors cannot be chosen from {len(pair):,} shared pairs: ask for 2 to {len(pair) - 1:,}."
         )
-    if strategy not in STRATEGIES:
-        raise UsageError(f"No anchor strategy is called {strategy!r}.{did_you_mean(strategy, STRATEGIES)}")
-    rows = STRATEGIES[strategy](pair, count, seed)
+    rows = STRATEGIES[strategy](pair, count, seed, None if labels is None else labels_of(pair, labels))
     # in order of id: the columns of the relative space must not depend on the order of the rows
     rows = rows[np.argsort(pair.rank[rows])]
     batch = pair.batch(rows)

@@ -26,7 +26,9 @@ def hash_ids(ids: Ids, *, seed: int = 0) -> NDArray[np.uint64]:
     FNV-1a over the code points, finished by splitmix64; equal ids hash alike whatever the array's width.
     """
     ids = np.ascontiguousarray(ids)
-    codes = ids.view(np.uint32).reshape(len(ids), -1) if ids.dtype.itemsize else np.zeros((len(ids), 0), np.uint32)
+    codes = np.zeros((len(ids), 0), np.uint32)
+    if ids.size and ids.dtype.itemsize:
+        codes = ids.view(np.uint32).reshape(len(ids), -1)
     start = (0xCBF29CE484222325 ^ (seed * 0x9E3779B97F4A7C15)) & 0xFFFFFFFFFFFFFFFF
     hashed = np.full(len(ids), start, np.uint64)
     for column in codes.T:
@@ -86,6 +88,17 @@ class PairedSpaces:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def width(self) -> int:
+        """The numbers of a pair: dx + dy."""
+        return self.x.dim + self.y.dim
+
+    @classmethod
+    def unjoined(cls, x: Space, y: Space) -> PairedSpaces:
+        """Return no pairs of x and y: for what needs both spaces and looks ids up by itself."""
+        none = np.zeros(0, np.int64)
+        return cls._paired(x, y, none, none, by="nothing", seed=0)
+
     @classmethod
     def join(
         cls,
@@ -113,8 +126,8 @@ class PairedSpaces:
                 f"{with_ids.name} has ids ({with_ids.origin.id_source}), {without.name} has none: rows "
                 f"cannot be matched. Name the ids of {without.name} with --ids-{side} FILE or --id-column."
             )
-        first_x, dropped_x = _unique_rows(x, on_duplicate)
-        first_y, dropped_y = _unique_rows(y, on_duplicate)
+        first_x, dropped_x = unique_rows(x, on_duplicate)
+        first_y, dropped_y = unique_rows(y, on_duplicate)
         ids_x, ids_y = x.ids[first_x], y.ids[first_y]
         if pairs is not None:
             ids_y, known = _renamed(ids_y, *pairs)
@@ -130,6 +143,18 @@ class PairedSpaces:
         return cls._paired(
             x, y, first_x[at_x], first_y[at_y], by="id", seed=seed, dropped=tuple(d for d in dropped if d[1])
         )
+
+    @classmethod
+    def alone(cls, space: Space, *, seed: int = 0) -> PairedSpaces:
+        """
+        Return the rows of one space, each paired with an empty row: what lets an engine stream it by itself.
+
+        Ids may repeat, so rows are ranked by their number.
+        """
+        nothing = Space("", space.ids, np.empty((len(space), 0), np.float32), space.origin)
+        rows = np.arange(len(space))
+        no = np.zeros(len(space), bool)
+        return cls(space, nothing, rows, rows, space.ids, rows, hash_ids(space.ids, seed=seed), no, ~no, "row number")
 
     @classmethod
     def _paired(
@@ -163,8 +188,8 @@ class PairedSpaces:
             self.hash[rows],
             self.anchor[rows],
             self.scored[rows],
-            self.x.read(_slice_if_consecutive(self.rows_x[rows])),
-            self.y.read(_slice_if_consecutive(self.rows_y[rows])),
+            self.x.read(slice_if_consecutive(self.rows_x[rows])),
+            self.y.read(slice_if_consecutive(self.rows_y[rows])),
         )
 
     def take(self, rows: Any) -> PairedSpaces:
@@ -210,8 +235,21 @@ class PairedSpaces:
         """Return the pairs with each side seen through a projection."""
         return replace(self, x=self.x.map(x, dim=dim), y=self.y.map(y, dim=dim))
 
+    def facts(self, shared: int) -> dict[str, Any]:
+        """Return how the rows were matched, as a report tells it; `shared` pairs were found before any was dropped."""
+        lost = dict(self.dropped)
+        return {
+            "by": self.by,
+            "x_rows": len(self.x),
+            "y_rows": len(self.y),
+            "pairs": len(self),
+            "x_only": len(self.x) - shared - lost.get("duplicate ids in x", 0),
+            "y_only": len(self.y) - shared - lost.get("duplicate ids in y", 0),
+            "dropped": lost,
+        }
 
-def _slice_if_consecutive(rows: Index) -> Any:
+
+def slice_if_consecutive(rows: Index) -> Any:
     # a slice reads a memory map in one piece; an index array gathers row by row
     if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all():
         return slice(int(rows[0]), int(rows[-1]) + 1)
@@ -231,7 +269,7 @@ def _check_row_numbers(x: Space, y: Space, *, strict: bool) -> None:
         )
 
 
-def _unique_rows(space: Space, policy: DuplicatePolicy) -> tuple[Index, int]:
+def unique_rows(space: Space, policy: DuplicatePolicy) -> tuple[Index, int]:
     """Return the rows to join, sorted by id, and how many the policy left out."""
     if policy not in ("error", "first", "drop"):
         raise UsageError(f"--on-duplicate {policy!r} is none of error, first, drop.")

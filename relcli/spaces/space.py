@@ -29,7 +29,8 @@ class Origin:
     Where a space came from: enough to name it in a report and to open it again.
 
     `files` are the files that hold the vectors, in the order of the rows; `id_source` is a phrase
-    such as "column 'id'" or "row numbers"; `ids_given` is False only for row numbers.
+    such as "column 'id'" or "row numbers"; `ids_given` is False only for row numbers. `provenance`
+    is what the file says of how its vectors were made from others, None where it says nothing.
     """
 
     path: str
@@ -41,6 +42,22 @@ class Origin:
     files: tuple[str, ...] = ()
     sha256: str | None = None
     notes: tuple[str, ...] = ()
+    provenance: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class TakenRows:
+    """Some rows [n, d] of others, by their numbers `index` [n]; read on demand."""
+
+    rows: Rows
+    index: NDArray[np.int64]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.index), self.rows.shape[1]
+
+    def __getitem__(self, rows: Any) -> Any:
+        return self.rows[self.index[rows]]
 
 
 @dataclass(frozen=True)
@@ -70,9 +87,33 @@ class Space:
         """Return this space seen through `projection`, a picklable [b, d] -> [b, dim] callable."""
         return replace(self, projections=(*self.projections, projection), dim=dim or self.dim)
 
+    def take(self, rows: NDArray[np.int64]) -> Space:
+        """Return the rows that an index array names, read on demand."""
+        return replace(self, ids=self.ids[rows], vectors=TakenRows(self.vectors, rows))
+
     def read(self, rows: Any) -> NDArray[np.float64]:
         """Return the rows [b, dim] as float64, through every projection; `rows` is a slice or indices."""
-        vectors = to_float64(self.vectors[rows])
+        return to_float64(self.compute(rows))
+
+    def compute(self, rows: Any) -> NDArray[Any]:
+        """Return the rows [b, dim] in whatever floats the last projection gives: for files that keep no more."""
+        vectors: NDArray[Any] = to_float64(self.vectors[rows])
         for projection in self.projections:
             vectors = projection(vectors)
         return vectors
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a report tells of the space."""
+        origin = self.origin
+        return {
+            "name": self.name,
+            "path": origin.path,
+            "member": origin.member,
+            "format": origin.format,
+            "rows": len(self),
+            "dim": self.dim,
+            "dtype": origin.dtype,
+            "id_source": origin.id_source,
+            "sha256": origin.sha256,
+            "notes": list(origin.notes),
+        }

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
-from platform import python_version
 from typing import Any
 
 import numpy as np
 
-from relcli._version import VERSION
+from relcli._version import versions
 from relcli.accumulators.accumulator import Accumulator, Context
 from relcli.accumulators.composite import Bundle, Folds, Through
 from relcli.accumulators.moments import CrossMoments, HeldOut
 from relcli.accumulators.neighbors import NeighborLists
-from relcli.accumulators.probe import Census, Probe
+from relcli.accumulators.probe import Census, Probe, without_bad_rows
 from relcli.engines.engine import Engine, Progress
-from relcli.errors import AnchorError, UsageError, VectorError, did_you_mean, first_few
+from relcli.errors import AnchorError, UsageError, did_you_mean
 from relcli.measures.catalog import DEFAULT, find_measures
-from relcli.measures.interval import LEVEL, RESAMPLES, Bootstrap, jackknife_interval, median_interval
+from relcli.measures.interval import LEVEL, RESAMPLES, Bootstrap, jackknife_interval, median_interval, rate_interval
 from relcli.measures.measure import Measure, PerQuery, Undefined
 from relcli.reports.report import Interval, Report, Score
 from relcli.spaces.anchors import (
@@ -28,11 +25,12 @@ from relcli.spaces.anchors import (
     AnchorChoice,
     AnchorList,
     Anchors,
-    anchor_quality,
+    quality_facts,
     settle_anchors,
 )
 from relcli.spaces.pairing import Ids, PairedSpaces
-from relcli.spaces.relative import Centering, RelativeProjection
+from relcli.spaces.relative import Centering, RelativeProjection, anchor_digest, check_same_frame
+from relcli.spaces.similarity import parse_similarity, similarity_name
 from relcli.spaces.space import Space
 
 VIEWS = ("relative", "absolute")
@@ -72,6 +70,7 @@ class Options:
     measures: tuple[str, ...] = ()
     k: int = 10
     views: tuple[str, ...] = VIEWS
+    similarity: str = "cosine"
     center: bool = False
     include_anchors: bool = False
     sample: str | int = "auto"
@@ -85,6 +84,9 @@ class Options:
     def __post_init__(self) -> None:
         if self.k < 1:
             raise UsageError(f"-k {self.k} is not a positive number of neighbours.")
+        if self.seed < 0:
+            raise UsageError(f"--seed {self.seed} is negative: seeds are 0 or more.")
+        parse_similarity(self.similarity)
         for name, allowed in POLICIES.items():
             said = getattr(self, name)
             if said not in allowed:
@@ -126,6 +128,7 @@ class _View:
     name: str
     context: Context
     widths: tuple[int, int]
+    projections: tuple[RelativeProjection, RelativeProjection] | None = None
     full: dict[type[Accumulator], Accumulator] = field(default_factory=dict)
     without: dict[type[Accumulator], list[Accumulator]] = field(default_factory=dict)
 
@@ -147,6 +150,7 @@ def compare(
     is being done and the number of pairs to do, and returns what to call as they are done.
     """
     measures = find_measures(options.measures or DEFAULT, k=options.k)
+    check_same_frame(x, y)
     joined = PairedSpaces.join(
         x,
         y,
@@ -157,7 +161,7 @@ def compare(
     )
     shared = len(joined)
     census = engine.reduce(joined, Census(x.dim, y.dim), progress and progress("checking rows", len(joined)))
-    joined = _without_bad_rows(joined, census, options.on_bad)
+    joined = without_bad_rows(joined, census, options.on_bad)
     if options.center:
         means = (Centering.of(total / max(census.count, 1)) for total in (census.sum_x, census.sum_y))
         joined = joined.map(*means)
@@ -174,7 +178,7 @@ def compare(
     if queries == -1:
         queries = None if scored <= ALL_QUERIES else SAMPLED_QUERIES
     views = _views(joined, frame, measures, options, queries)
-    _fill(joined, frame, views, measures, engine, progress)
+    _fill(joined, views, measures, engine, progress)
     sampled = len(views[0].context.queries)
     bootstrap = _Intervals(options.seed)
     scores = [
@@ -186,36 +190,15 @@ def compare(
     frame_facts = _anchor_facts(frame, anchors, options)
     return Report(
         command="compare",
-        x=_described(x),
-        y=_described(y),
-        join=_join_facts(joined, shared),
+        x=x.facts(),
+        y=y.facts(),
+        join=joined.facts(shared),
         anchors=frame_facts,
         scores=tuple(scores),
         settings=_settings(options, measures, sampled, scored),
-        versions=_versions(),
+        versions=versions(),
         notes=tuple(_notes(frame_facts, joined, frame, options, sampled, scored)),
     )
-
-
-def _without_bad_rows(pair: PairedSpaces, census: Census, policy: str) -> PairedSpaces:
-    bad = census.ranks()
-    if not bad:
-        return pair
-    id_of = pair.ids[np.argsort(pair.rank)]
-    if policy == "error":
-        found = "; ".join(
-            f"{len(ranks):,} {'row' if len(ranks) == 1 else 'rows'} of {(pair.x if side == 'x' else pair.y).name} "
-            f"{_FAULTS[kind]} ({first_few(list(id_of[ranks]))})"
-            for (side, kind), ranks in bad.items()
-        )
-        raise VectorError(f"{found}. Mend them, or leave those pairs out with --on-bad drop.")
-    ranks = sorted({rank for some in bad.values() for rank in some})
-    if len(ranks) == len(pair):
-        raise VectorError(f"All {len(pair):,} shared pairs hold NaN, Inf or zero rows: nothing is left to compare.")
-    return pair.drop(np.isin(pair.rank, ranks), "NaN, Inf or zero rows")
-
-
-_FAULTS = {"NaN": "with NaN", "Inf": "with infinite numbers", "zero": "with only zeros"}
 
 
 def _check_depth(measures: Sequence[Measure], pairs: int) -> None:
@@ -244,23 +227,26 @@ def _views(
     views = []
     for name in options.views:
         if name == "relative":
-            through = context.through(RelativeProjection(frame.x), RelativeProjection(frame.y))
-            views.append(_View(name, through, (len(frame), len(frame))))
+            sides = _projections(frame, options)
+            views.append(_View(name, context.through(*sides), (sides[0].dim, sides[1].dim), sides))
         else:
             views.append(_View(name, context, (pair.x.dim, pair.y.dim)))
     return views
 
 
+def _projections(frame: Anchors, options: Options) -> tuple[RelativeProjection, RelativeProjection]:
+    return RelativeProjection(frame.x, options.similarity), RelativeProjection(frame.y, options.similarity)
+
+
 def _fill(
     pair: PairedSpaces,
-    frame: Anchors,
     views: Sequence[_View],
     measures: Sequence[Measure],
     engine: Engine,
     progress: Callable[[str, int], Progress] | None,
 ) -> None:
     """Fill every accumulator that a defined measure reads, all in one pass."""
-    bundle = Bundle({view.name: _wanted(view, measures, frame) for view in views})
+    bundle = Bundle({view.name: _wanted(view, measures) for view in views})
     if any(_inner(part).parts for part in bundle.parts.values()):
         bundle = engine.reduce(pair, bundle, progress and progress("comparing", len(pair)))
     for view in views:
@@ -280,15 +266,13 @@ def _inner(part: Accumulator) -> Bundle:
     return inner
 
 
-def _wanted(view: _View, measures: Sequence[Measure], frame: Anchors) -> Accumulator:
+def _wanted(view: _View, measures: Sequence[Measure]) -> Accumulator:
     reads = {m.reads for m in measures if view.name in m.views and _why_not(m, view) is None} - {Probe}
     parts: dict[str, Accumulator] = {}
     for kind in sorted(reads, key=lambda kind: kind.__name__):
         empty = kind.empty(view.context, *view.widths)
         parts[kind.__name__] = Folds.of(empty, FOLDS) if kind in (CrossMoments, HeldOut) else empty
-    if view.name == "relative":
-        return Through(Bundle(parts), RelativeProjection(frame.x), RelativeProjection(frame.y))
-    return Bundle(parts)
+    return Through(Bundle(parts), *view.projections) if view.projections else Bundle(parts)
 
 
 class _Intervals:
@@ -349,6 +333,8 @@ def _mean_over_queries(facts: dict[str, Any], found: PerQuery, intervals: _Inter
     if found.median:
         low, high = np.mean([median_interval(way) for way in directions], axis=0).tolist()
         interval: Interval | None = Interval(low, high, LEVEL, "order statistics of queries")
+    elif found.rate:
+        interval = Interval(*rate_interval(float(np.mean(values)), len(found.forward)), LEVEL, "Wilson score of queries")
     else:
         interval = intervals.mean(np.mean(directions, axis=0))
     return Score(
@@ -361,35 +347,6 @@ def _mean_over_queries(facts: dict[str, Any], found: PerQuery, intervals: _Inter
     )
 
 
-def _described(space: Space) -> dict[str, Any]:
-    origin = space.origin
-    return {
-        "name": space.name,
-        "path": origin.path,
-        "member": origin.member,
-        "format": origin.format,
-        "rows": len(space),
-        "dim": space.dim,
-        "dtype": origin.dtype,
-        "id_source": origin.id_source,
-        "sha256": origin.sha256,
-        "notes": list(origin.notes),
-    }
-
-
-def _join_facts(pair: PairedSpaces, shared: int) -> dict[str, Any]:
-    lost = dict(pair.dropped)
-    return {
-        "by": pair.by,
-        "x_rows": len(pair.x),
-        "y_rows": len(pair.y),
-        "pairs": len(pair),
-        "x_only": len(pair.x) - shared - lost.get("duplicate ids in x", 0),
-        "y_only": len(pair.y) - shared - lost.get("duplicate ids in y", 0),
-        "dropped": lost,
-    }
-
-
 def _anchor_facts(frame: Anchors, wanted: AnchorList | AnchorChoice, options: Options) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "source": wanted.source if isinstance(wanted, AnchorList) else f"{wanted.strategy}:{wanted.count}",
@@ -397,21 +354,10 @@ def _anchor_facts(frame: Anchors, wanted: AnchorList | AnchorChoice, options: Op
         "count": len(frame),
         "missing": frame.missing,
         "seed": frame.seed,
-        "sha256": anchor_digest(frame),
+        "sha256": anchor_digest(frame.x_ids, frame.y_ids),
         "scored": options.include_anchors,
     }
-    for side, vectors in (("x", frame.x), ("y", frame.y)):
-        quality = anchor_quality(vectors)
-        facts[f"rank_{side}"] = quality.rank
-        facts[f"condition_{side}"] = quality.condition
-        facts[f"mean_cosine_{side}"] = quality.mean_cosine
-    return facts
-
-
-def anchor_digest(frame: Anchors) -> str:
-    """Return the SHA-256 of the anchor ids in their order: equal digests mean comparable relative spaces."""
-    lines = "".join(f"{a}\t{b}\n" for a, b in zip(frame.x_ids, frame.y_ids, strict=True))
-    return hashlib.sha256(lines.encode()).hexdigest()
+    return facts | quality_facts(frame)
 
 
 def _settings(options: Options, measures: Sequence[Measure], sampled: int, scored: int) -> dict[str, Any]:
@@ -419,7 +365,7 @@ def _settings(options: Options, measures: Sequence[Measure], sampled: int, score
         "measures": [measure.name for measure in measures],
         "k": options.k,
         "views": list(options.views),
-        "similarity": "cosine",
+        "similarity": similarity_name(parse_similarity(options.similarity)),
         "center": options.center,
         "include_anchors": options.include_anchors,
         "queries": sampled,
@@ -430,14 +376,6 @@ def _settings(options: Options, measures: Sequence[Measure], sampled: int, score
         "on_bad": options.on_bad,
         "missing_anchors": options.missing_anchors,
         "strict": options.strict,
-    }
-
-
-def _versions() -> dict[str, str]:
-    return {
-        "relcli": VERSION,
-        "python": python_version(),
-        **{name: version(name) for name in ("numpy", "scipy", "pyarrow", "safetensors")},
     }
 
 

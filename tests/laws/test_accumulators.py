@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 import relcli.accumulators as package
 from relcli.accumulators.accumulator import Accumulator, Context
+from relcli.accumulators.columns import Columns
 from relcli.accumulators.composite import Bundle, Folds, Through
 from relcli.accumulators.moments import CrossMoments, HeldOut
 from relcli.accumulators.neighbors import NeighborLists
@@ -32,7 +33,7 @@ ROWS, WIDTH, ANCHORS = 60, 5, 8
 COMPOSITES = (Bundle, Through, Folds)
 
 # sums of floats in another order differ by rounding, all else must not
-SUMS = (CrossMoments, HeldOut, Census)
+SUMS = (CrossMoments, HeldOut, Census, Columns)
 ROUNDING = 1e-12
 
 
@@ -212,9 +213,7 @@ class Plan:
         return parts[0]
 
 
-plans = st.builds(
-    Plan, st.permutations(range(ROWS)), st.integers(1, ROWS), st.integers(1, 5), st.integers(0, 2**16)
-)
+plans = st.builds(Plan, st.permutations(range(ROWS)), st.integers(1, ROWS), st.integers(1, 5), st.integers(0, 2**16))
 
 
 def test_every_accumulator_is_found():

@@ -157,7 +157,9 @@ def test_its_range_holds_every_value_chance_and_interval():
             engine=LocalEngine(1),
         )
         for score in report.scores:
-            low, high = (limit if limit is not None else other for limit, other in zip(score.range, (-1e300, 1e300), strict=True))
+            low, high = (
+                limit if limit is not None else other for limit, other in zip(score.range, (-1e300, 1e300), strict=True)
+            )
             ends = (score.interval.low, score.interval.high) if score.interval else ()
             for number in (score.value, score.forward, score.backward, score.chance, *ends):
                 # a correlation of 1 may round to 1 + 2e-16 a time

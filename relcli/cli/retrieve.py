@@ -1,0 +1,61 @@
+"""relcli retrieve"""
+
+from __future__ import annotations
+
+from relcli.cli import inputs, output
+
+
+def retrieve(
+    x: inputs.SpaceX,
+    y: inputs.SpaceY,
+    anchors: inputs.AnchorsIfAny = None,
+    query: inputs.QueryIds = None,
+    queries: inputs.QueriesFrom = None,
+    every: inputs.AllQueries = False,
+    k: inputs.ItemCount = 10,
+    via: inputs.Via = None,
+    csls: inputs.Csls = False,
+    center: inputs.Center = None,
+    include_anchors: inputs.IncludeAnchors = None,
+    truth: inputs.Truth = None,
+    show: inputs.Show = None,
+    show_from: inputs.ShowFrom = None,
+    index: inputs.IndexKind = "exact",
+    save_index: inputs.SaveIndex = None,
+    load_index: inputs.LoadIndex = None,
+    seed: inputs.Seed = 0,
+    ids_x: inputs.IdsX = None,
+    ids_y: inputs.IdsY = None,
+    key_x: inputs.KeyX = None,
+    key_y: inputs.KeyY = None,
+    id_column: inputs.IdColumn = None,
+    on_duplicate: inputs.OnDuplicate = "error",
+    on_bad: inputs.OnBad = "error",
+    missing_anchors: inputs.MissingAnchors = "error",
+    as_json: output.AsJson = False,
+    as_lines: output.AsLines = False,
+    files: output.HitFiles = None,
+    quiet: output.Quiet = False,
+    workers: output.Workers = None,
+) -> None:
+    """
+    Find the items of one model nearest to items of another: search across two embedding spaces.
+
+    Example: relcli retrieve digits_ae_s0.npy digits_ae_s1.parquet --anchors anchors.txt --query 0 --query 7 -k 3
+    """
+    from relcli import api
+    from relcli.formats.hits import hits_format, open_shown
+
+    for file in files or ():
+        hits_format(file)
+    output.refuse_overwriting(files, x, y, anchors, queries, truth, ids_x, ids_y, show_from)
+    shown = open_shown(show or (), y, show_from)
+    asked = api.chosen_queries(query, queries, every)
+    reading = {"ids_x": ids_x, "ids_y": ids_y, "key_x": key_x, "key_y": key_y, "id_column": id_column}
+    policies = {"on_duplicate": on_duplicate, "on_bad": on_bad, "missing_anchors": missing_anchors}
+    scoring = {"k": k, "csls": csls, "center": center, "include_anchors": include_anchors, "seed": seed}
+    searching = {"via": via or "relative", "index": index, "save_index": save_index, "load_index": load_index}
+    options = {**reading, **policies, **scoring, **searching, "queries": asked, "truth": truth, "workers": workers}
+    with output.progress_bars(quiet) as progress, output.hits_written(files, shown, as_json, as_lines) as take:
+        found = api.retrieve(x, y, anchors, take=take, progress=progress, **options)  # type: ignore[arg-type]
+        take.finish(found.retrieval, quiet)

@@ -1,0 +1,315 @@
+"""Hits as a table for a terminal, and the JSON Schema of their document."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from relcli.reports import phrases
+from relcli.reports.report import Score
+from relcli.reports.retrieval import SCHEMA_VERSION, Hit, QueryHits, Retrieval
+from relcli.reports.schema import (
+    Schema,
+    anchors_schema,
+    free,
+    list_of,
+    maybe,
+    object_of,
+    score_schema,
+    space_schema,
+    text,
+)
+from relcli.reports.table import aligned, encodable, fact_lines
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.table import Table
+    from rich.text import Text
+
+#: Queries that a table shows; the files hold all.
+SHOWN = 10
+
+_MATCH = "✓"
+_LEAST_TEXT = 12
+
+
+def print_hits(retrieval: Retrieval, found: Sequence[QueryHits], console: Console) -> None:
+    """Print the first queries' hits, then the figures, as wide as the console allows; only shown texts are cut."""
+    with console.capture() as captured:
+        for part in _parts(retrieval, found, console):
+            console.print(part, highlight=False, markup=False, emoji=False, overflow="ignore", crop=False)
+    lines = (line.rstrip() for line in captured.get().rstrip("\n").split("\n"))
+    console.file.write(encodable("\n".join(lines) + "\n", console.encoding))
+
+
+def print_figures(retrieval: Retrieval, console: Console) -> None:
+    """Print the figures and notes alone: what a document of hits leaves out."""
+    with console.capture() as captured:
+        if any(score.section == "Retrieval" for score in retrieval.scores):
+            console.print(_figures(retrieval), highlight=False, overflow="ignore", crop=False)
+        for part in _below(retrieval):
+            console.print(part, highlight=False, markup=False, emoji=False)
+    console.file.write(encodable(captured.get(), console.encoding))
+
+
+def to_text(retrieval: Retrieval, found: Sequence[QueryHits], *, width: int = 80) -> str:
+    """Return the table without colour."""
+    from rich.console import Console
+
+    file = io.StringIO()
+    print_hits(retrieval, found, Console(file=file, width=width, color_system=None, legacy_windows=False))
+    return file.getvalue()
+
+
+def _parts(retrieval: Retrieval, found: Sequence[QueryHits], console: Console) -> Iterator[RenderableType]:
+    yield _header(retrieval, console.width)
+    vias = list(dict.fromkeys(one.via for one in found))
+    for table in _tables(found, vias, console):
+        yield ""
+        yield table
+    count = int(retrieval.queries["count"])
+    shown = len(dict.fromkeys(one.query for one in found))
+    if shown < count:
+        yield f"… the first {shown:,} of {count:,} queries; -o hits.parquet or --jsonl writes all of them"
+    if any(score.section == "Retrieval" for score in retrieval.scores):
+        yield ""
+        yield _figures(retrieval)
+    yield from _below(retrieval)
+
+
+def _header(retrieval: Retrieval, width: int) -> RenderableType:
+    from rich.table import Table
+    from rich.text import Text
+
+    x, y = aligned(*([str(s.get("name", "")), *phrases.space_facts(s)] for s in (retrieval.x, retrieval.y)))
+    settings, queries = retrieval.settings, retrieval.queries
+    count = int(queries["count"])
+    facts = [f"{count:,} {'query' if count == 1 else 'queries'} ({queries['source']})", f"k = {settings['k']}"]
+    facts += [str(settings["scores"]), "centred" if settings["center"] else "", f"index {settings['index']}"]
+    if settings.get("truth"):
+        facts.append(f"truth: {settings['truth']}")
+    rows = {
+        "x": x,
+        "y": y,
+        "anchors": phrases.anchor_facts(retrieval.anchors),
+        "asked": [fact for fact in facts if fact],
+    }
+    header = Table.grid(padding=(0, 2, 0, 0))
+    header.add_column(style="bold", no_wrap=True)
+    header.add_column(overflow="fold")
+    label_width = max(map(len, rows)) + 2
+    for label, of_label in rows.items():
+        if of_label:
+            header.add_row(label, Text("\n".join(fact_lines(of_label, width - label_width))))
+    return header
+
+
+def _tables(found: Sequence[QueryHits], vias: Sequence[str], console: Console) -> list[Table]:
+    """Return one table with the methods side by side where it fits, else one for each method."""
+    table = _table(found, vias, None)
+    if len(vias) <= 1 or console.measure(table, options=console.options.update(width=100_000)).maximum <= console.width:
+        return [_table(found, vias, console)]
+    return [_table([one for one in found if one.via == via], [via], console) for via in vias]
+
+
+def _table(found: Sequence[QueryHits], vias: Sequence[str], console: Console | None) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    names = list(dict.fromkeys(name for one in found for hit in one.hits for name, _ in hit.shown))
+    room = _room(found, vias, names, console)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("\nquery", no_wrap=True)
+    table.add_column("\nrank", justify="right", no_wrap=True)
+    for via in vias:
+        table.add_column(f"{via}\nid", no_wrap=True)
+        table.add_column("\nscore", justify="right", no_wrap=True)
+        table.add_column("\n", no_wrap=True)
+        for name in names:
+            table.add_column(f"\n{name}", no_wrap=True)
+    by_query: dict[str, dict[str, QueryHits]] = {}
+    for one in found:
+        by_query.setdefault(one.query, {})[one.via] = one
+    for query, of_via in by_query.items():
+        depth = max(len(one.hits) for one in of_via.values())
+        for row in range(depth):
+            cells: list[Any] = [Text(query if row == 0 else "", style="bold"), str(row + 1)]
+            for via in vias:
+                hits = of_via[via].hits if via in of_via else ()
+                cells += _cells(hits[row] if row < len(hits) else None, names, room)
+            table.add_row(*cells)
+        beyond = [_beyond(of_via.get(via), names) for via in vias]
+        if any(cells for cells in beyond):
+            table.add_row("", "", *(cell for cells in beyond for cell in (cells or [""] * (3 + len(names)))))
+        if depth > 1 and query != list(by_query)[-1]:
+            table.add_row()
+    return table
+
+
+def _cells(hit: Hit | None, names: Sequence[str], room: int) -> list[Text | str]:
+    from rich.text import Text
+
+    if hit is None:
+        return [""] * (3 + len(names))
+    style = "green" if hit.match else ""
+    texts = dict(hit.shown)
+    return [
+        Text(hit.id, style=style),
+        Text(phrases.number(hit.score), style=style),
+        Text(_MATCH if hit.match else "", style=style),
+        *(Text(_cut(texts.get(name, ""), room), style="dim") for name in names),
+    ]
+
+
+def _beyond(one: QueryHits | None, names: Sequence[str]) -> list[Text | str]:
+    """Return the cells that tell where the first relevant item is, where it is not among the hits."""
+    from rich.text import Text
+
+    if one is None or one.first is None or any(hit.match for hit in one.hits):
+        return []
+    rank = f"{one.first:,.0f}" if one.first == int(one.first) else f"{one.first:,.1f}"
+    return [Text(f"{_MATCH} at rank {rank}", style="dim"), "", "", *([""] * len(names))]
+
+
+def _room(found: Sequence[QueryHits], vias: Sequence[str], names: Sequence[str], console: Console | None) -> int:
+    """Return how many cells each shown text may take."""
+    if console is None or not names:
+        return _LEAST_TEXT
+    bare = [QueryHits(one.query, one.via, tuple(_bare(hit) for hit in one.hits), one.first) for one in found]
+    taken = console.measure(_table(bare, vias, None), options=console.options.update(width=100_000)).maximum
+    return max(_LEAST_TEXT, (console.width - taken) // (len(names) * len(vias)) - 1)
+
+
+def _bare(hit: Hit) -> Hit:
+    return Hit(hit.rank, hit.id, hit.score, hit.match)
+
+
+def _cut(words: str, room: int) -> str:
+    from rich.cells import cell_len, set_cell_size
+
+    line = " ".join(words.split())
+    return line if cell_len(line) <= room else set_cell_size(line, room - 1).rstrip() + "…"
+
+
+def _figures(retrieval: Retrieval) -> Table:
+    """Return the figures, a row for each method and one for chance."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    scores = [score for score in retrieval.scores if score.section == "Retrieval"]
+    measures = list(dict.fromkeys(score.measure for score in scores))
+    labels = {score.measure: phrases.measure_label(score) for score in scores}
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("via", overflow="fold")
+    for measure in measures:
+        table.add_column(labels[measure], justify="right", no_wrap=True)
+    by_via: dict[str, dict[str, Score]] = {}
+    for score in scores:
+        by_via.setdefault(score.view, {})[score.measure] = score
+    for via, of_measure in by_via.items():
+        table.add_row(via, *(_figure(of_measure[measure]) for measure in measures))
+    first = next(iter(by_via.values()))
+    chances = [_number(first[measure], first[measure].chance) for measure in measures]
+    table.add_row(Text("chance", style="dim"), *(Text(chance, style="dim") for chance in chances))
+    return table
+
+
+def _figure(score: Score) -> Text:
+    from rich.text import Text
+
+    if score.value is None:
+        return Text(phrases.MISSING)
+    shown = _number(score, score.value)
+    if score.interval is None:
+        return Text(shown)
+    low, high = score.interval.low, score.interval.high
+    half = _number(score, (high - low) / 2)
+    style = ""
+    if score.chance is not None:
+        closer = low > score.chance if score.higher_is_closer else high < score.chance
+        style = "green" if closer else "dim" if low <= score.chance <= high else "red"
+    return Text(f"{shown} ±{half.removeprefix('0') if half.startswith('0.') else half}", style=style)
+
+
+def _number(score: Score, value: float | None) -> str:
+    return "" if value is None else phrases.number(value, rank=score.range[0] == 1)
+
+
+def _below(retrieval: Retrieval) -> Iterator[RenderableType]:
+    from rich.table import Table
+    from rich.text import Text
+
+    figures = [score for score in retrieval.scores if score.section == "Retrieval"]
+    if figures:
+        gallery = figures[0].gallery or 0
+        count = figures[0].pairs
+        yield f"figures of {count:,} {'query' if count == 1 else 'queries'} among {gallery:,} items · ± 95 % interval"
+    block = Table.grid(padding=(0, 1, 0, 0))
+    block.add_column(no_wrap=True)
+    block.add_column(overflow="fold")
+    for score in retrieval.scores:
+        if score.section == "Index":
+            what = f"{score.view}: {retrieval.settings['index']} finds"
+            block.add_row("index", Text(f"{what} {_figure(score)} of the exact {retrieval.settings['k']} best"))
+    reasons = dict.fromkeys(score.undefined_because for score in figures if score.undefined_because)
+    notes = [f"{phrases.MISSING} {reason}" for reason in reasons] + list(retrieval.notes)
+    notes += [f"{side}: {note}" for side in "xy" for note in getattr(retrieval, side).get("notes") or ()]
+    for note in notes:
+        block.add_row("note", Text(note))
+    if block.row_count:
+        yield block
+
+
+def retrieval_schema() -> Schema:
+    """Return the JSON Schema (draft 2020-12) of a retrieval; minor versions may add keys."""
+    hit = object_of(
+        "Hit",
+        "One item found.",
+        {
+            "rank": {"type": "integer", "minimum": 1, "description": "Its place, from 1."},
+            "id": text("Its id in y."),
+            "score": maybe("number", "Its cosine or CSLS with the query."),
+            "match": maybe("boolean", "Whether it is relevant to the query, null where nothing tells."),
+            "shown": free("What was to be shown of it, by column."),
+        },
+        optional=("shown",),
+    )
+    query = object_of(
+        "QueryHits",
+        "What one query found by one method.",
+        {
+            "query": text("Id of the query."),
+            "via": text("The method."),
+            "first": maybe("number", "Rank of the first relevant item over all of y, expected over ties, if known."),
+            "counted": {"type": "boolean", "description": "Whether the query is in the figures."},
+            "hits": list_of(hit, "Its hits, best first."),
+        },
+    )
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:relcli:retrieval:{SCHEMA_VERSION}",
+        **object_of(
+            "relcli retrieval",
+            "What queries of one embedding space found in another.",
+            {
+                "schema_version": {
+                    "type": "string",
+                    "pattern": rf"^{SCHEMA_VERSION.partition('.')[0]}\.\d+$",
+                    "description": "Version of this document, major.minor; an added key is a minor step.",
+                },
+                "command": text("The command that wrote the document."),
+                "hits": list_of(query, "One entry for each query and method, queries in the order they were asked."),
+                "x": space_schema("x"),
+                "y": space_schema("y"),
+                "queries": free("How many queries there were, from where, and how many are in the figures."),
+                "anchors": anchors_schema(),
+                "scores": list_of(score_schema(), "One entry for each figure and method, empty where nothing is true."),
+                "settings": free("The settings that the hits depend on."),
+                "versions": free("The version of relcli and of each library that computed the scores."),
+                "notes": list_of({"type": "string"}, "What a reader should know before trusting the hits."),
+            },
+        ),
+    }
