@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -29,6 +30,7 @@ from relcli.formats.format import open_space as open_file
 from relcli.formats.format import save_space as save_file
 from relcli.formats.ids import check_ids_path, save_ids
 from relcli.formats.index import IndexFolder
+from relcli.formats.items import check_items_path, save_items
 from relcli.formats.maps import SavedMap, check_map_path, load_map, save_map
 from relcli.reports.anchors import AnchorCheck
 from relcli.reports.inspection import Inspection
@@ -159,6 +161,9 @@ def compare(
     key_y: str | None = None,
     id_column: str | None = None,
     pairs: str | Path | None = None,
+    items: str | Path | None = None,
+    group_by: str | None = None,
+    metadata: str | Path | None = None,
     workers: int | None = None,
     engine: Engine | None = None,
     progress: Callable[[str, int], Progress] | None = None,
@@ -170,30 +175,28 @@ def compare(
     `x` and `y` are files, arrays or tensors [n, d], pairs (ids, array), or Spaces; `anchors` a file of
     ids, ids, pairs of ids, or a choice such as "uniform:300". Other `options` are the fields of
     `relcli.tasks.compare.Options`: measures, k, views, center, include_anchors, sample, seed,
-    on_duplicate, on_bad, missing_anchors, strict, preset. Raises a RelcliError where no answer is possible.
+    on_duplicate, on_bad, missing_anchors, strict, preset, moved, null, anchor_draws. `items` is a file
+    (.parquet, .csv, .jsonl) for what became of each query; `group_by` a column of `metadata` (or of x's
+    own file) whose labels are scored one by one. Raises a RelcliError where no answer is possible.
     """
-    spaces = (
-        open_space(
-            x,
-            name=None if isinstance(x, str | Path | Space) else "x",
-            ids=ids_x,
-            key=key_x,
-            id_column=id_column,
-        ),
-        open_space(
-            y,
-            name=None if isinstance(y, str | Path | Space) else "y",
-            ids=ids_y,
-            key=key_y,
-            id_column=id_column,
-        ),
-    )
+    spaces = _open_both(x, y, ids_x, ids_y, key_x, key_y, id_column)
+    wanted = make_options(**options)
+    if items is not None:
+        check_items_path(items)
+    groups = None
+    if group_by is not None:
+        source = metadata if metadata is not None else x
+        if not isinstance(source, str | Path):
+            raise UsageError("group_by needs a file of ids and labels: name one as metadata.")
+        groups = (group_by, *open_labels(source, group_by))
     return compare_spaces(
         *spaces,
         wanted_anchors(anchors),
-        make_options(**options),
+        wanted,
         engine=engine or LocalEngine(workers),
         pairs=_pairs_between(*spaces, pairs) if pairs else None,
+        groups=groups,
+        items=None if items is None else partial(save_items, items),
         progress=progress,
     )
 
@@ -609,10 +612,29 @@ def _open_both(
 ) -> tuple[Space, Any]:
     """Return both spaces, None for a y that is None."""
     named = [None if isinstance(source, str | Path | Space) else side for source, side in ((x, "x"), (y, "y"))]
-    one = open_space(x, name=named[0], ids=ids_x, key=key_x, id_column=id_column, sha256=sha256)
+
+    def one(source: Source, name: str | None, ids: Any, key: Any, column: str | None) -> Space:
+        return open_space(source, name=name, ids=ids, key=key, id_column=column, sha256=sha256)
+
     if y is None:
-        return one, None
-    return one, open_space(y, name=named[1], ids=ids_y, key=key_y, id_column=id_column, sha256=sha256)
+        return one(x, named[0], ids_x, key_x, id_column), None
+    opened: list[Space] = []
+    refused: list[UsageError] = []
+    for source, name, ids, key in ((x, named[0], ids_x, key_x), (y, named[1], ids_y, key_y)):
+        try:
+            opened.append(one(source, name, ids, key, id_column))
+        except UsageError as error:
+            # the column may be there on the other side alone: an .npy has none
+            if id_column is None or refused:
+                raise
+            refused.append(error)
+            try:
+                opened.append(one(source, name, ids, key, None))
+            except UsageError:
+                raise error from None
+    if refused and not any(space.origin.ids_given for space in opened):
+        raise refused[0]
+    return opened[0], opened[1]
 
 
 def _given_labels(

@@ -10,10 +10,10 @@ from scipy.stats import t as students
 
 import relcli
 from relcli.engines.local import LocalEngine
+from relcli.evaluation.views import FOLDS
 from relcli.measures.catalog import all_measures
 from relcli.measures.interval import LEVEL
 from relcli.reports.report import Report, Score
-from relcli.tasks.compare import FOLDS
 from tests.strategies import gaussian_pair, isometry
 
 NAMES = list(all_measures())

@@ -17,15 +17,26 @@ from relcli.measures.catalog import all_measures
 
 ROOT = Path(__file__).parent.parent
 DOCS, README, SAMPLES = ROOT / "docs", ROOT / "README.md", ROOT / "sample_embeddings"
-# `console` blocks: a line `$ relcli …` is run, a trailing backslash goes on with the next line
+# `console` blocks: a line `$ relcli …` is run, a trailing backslash goes on with the next line, and `# exit 1` behind
+# it tells that it ends so; the lines of a page run one after another in one folder
 FENCE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
-EXAMPLES = [
-    line
+# files that a page shows and its examples read
+FILES = re.compile(r"^<!-- file: (\S+) -->\n+```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def commands_of(page: Path) -> list[str]:
+    """Return the relcli commands that a page shows."""
+    blocks = FENCE.findall(page.read_text(encoding="utf-8"))
+    return [
+        line for block in blocks for line in re.findall(r"^\$ (relcli .*)$", block.replace("\\\n", " "), re.MULTILINE)
+    ]
+
+
+EXAMPLES = {
+    page.relative_to(ROOT).as_posix(): lines
     for page in [README, *sorted(DOCS.rglob("*.md"))]
-    if page.exists()
-    for block in FENCE.findall(page.read_text(encoding="utf-8"))
-    for line in re.findall(r"^\$ (relcli .*)$", block.replace("\\\n", " "), re.MULTILINE)
-]
+    if page.exists() and (lines := commands_of(page))
+}
 
 
 def generator() -> Any:
@@ -107,16 +118,19 @@ def test_the_readme_has_examples():
     assert EXAMPLES
 
 
-@pytest.mark.parametrize("example", EXAMPLES)
-def test_an_example_runs(example, tmp_path, monkeypatch, capfd):
+@pytest.mark.parametrize("page", EXAMPLES)
+def test_the_examples_of_a_page_run(page, tmp_path, monkeypatch, capfd):
     for sample in SAMPLES.iterdir():
         (tmp_path / sample.name).symlink_to(sample)
     # the README speaks from the root of the checkout, the samples' own page from their folder
     (tmp_path / "sample_embeddings").symlink_to(SAMPLES)
+    for name, content in FILES.findall((ROOT / page).read_text(encoding="utf-8")):
+        (tmp_path / name).write_text(content, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    words = shlex.split(example)
-    for sign in ("#", ">", "|"):
-        words = words[: words.index(sign)] if sign in words else words
-    code = run(words[1:])
+    for example in EXAMPLES[page]:
+        words = shlex.split(example)
+        expected = int(words[-1]) if words[-3:-1] == ["#", "exit"] else 0
+        for sign in ("#", ">", "|"):
+            words = words[: words.index(sign)] if sign in words else words
 
-    assert code == 0, capfd.readouterr().err
+        assert run(words[1:]) == expected, f"{example}\n{capfd.readouterr().err}"

@@ -16,10 +16,11 @@ ROOT = Path(__file__).resolve().parent.parent
 #: From the ground up. A module imports from its own folder and from the rows before its own.
 FLOORS = (
     ("errors", "_version"),
-    ("arrays", "files"),
+    ("arrays", "files", "settings"),
     ("spaces", "reports"),
     ("accumulators", "formats"),
     ("measures", "engines"),
+    ("evaluation",),
     ("tasks",),
     ("api",),
     ("cli",),
@@ -55,10 +56,13 @@ TERMINAL = {
 }
 
 #: Where numpy is not imported with the module, so that `relcli --help` answers without it.
-WITHOUT_NUMPY = ("__init__.py", "__main__.py", "_version.py", "errors.py", "files.py", "reports/", "cli/")
+WITHOUT_NUMPY = (
+    *("__init__.py", "__main__.py", "_version.py", "errors.py", "files.py", "settings.py"),
+    *("reports/", "cli/"),
+)
 
 #: The files of cli/ that hold what commands share; every other one is a command.
-SHARED_BY_COMMANDS = ("__init__.py", "app.py", "inputs.py", "output.py")
+SHARED_BY_COMMANDS = ("__init__.py", "app.py", "gate.py", "inputs.py", "output.py")
 COMMAND_LINES = 80
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from relcli.errors import FormatError, UsageError
 from relcli.reports.delimited import COLUMNS
-from relcli.reports.report import Interval, Report, Score, from_document, to_document, to_json
+from relcli.reports.report import Draws, Group, Interval, Null, Report, Score, from_document, to_document, to_json
 from relcli.reports.schema import report_schema
 from tests.reports_example import REPORT
 
@@ -45,7 +45,10 @@ scores = st.builds(
     definition=st.text(),
     cite=st.text(),
     section=st.text(),
+    null=st.none() | st.builds(Null, st.floats(), st.floats(), st.floats(), st.integers(1), st.none() | st.floats()),
+    draws=st.none() | st.builds(Draws, st.floats(), st.floats(), st.integers(1)),
 )
+groups = st.builds(Group, st.text(), st.text(), st.integers(0), st.lists(scores, max_size=2).map(tuple))
 reports = st.builds(
     Report,
     command=st.text(),
@@ -59,6 +62,8 @@ reports = st.builds(
     notes=st.lists(st.text(), max_size=3).map(tuple),
     checks=st.lists(json_objects, max_size=2).map(tuple),
     extra=json_objects,
+    groups=st.lists(groups, max_size=2).map(tuple),
+    moved=st.lists(json_objects, max_size=2).map(tuple),
 )
 
 
@@ -157,7 +162,8 @@ def test_the_csv_has_every_field_of_a_score() -> None:
     flattened = {"interval", "range", "null", "draws"}
 
     assert {field.name for field in fields(Score)} - flattened <= set(COLUMNS)
-    assert {f"interval_{field.name}" for field in fields(Interval)} <= set(COLUMNS)
+    for part, kind in (("interval", Interval), ("null", Null), ("draws", Draws)):
+        assert {f"{part}_{field.name}" for field in fields(kind)} <= set(COLUMNS)
 
 
 @pytest.mark.parametrize("module", ["report", "schema", "writing"])

@@ -30,7 +30,14 @@ from tests import oracles_retrieve as oracles
 
 N, DX, DY = 150, 8, 8
 ANCHORS = list(range(0, 24))
-VIAS = ["relative", "relative:euclidean", "relative:product:cosine,l1", "translate:ortho", "translate:affine", "absolute"]
+VIAS = [
+    "relative",
+    "relative:euclidean",
+    "relative:product:cosine,l1",
+    "translate:ortho",
+    "translate:affine",
+    "absolute",
+]
 
 
 def spaces(seed: int = 0, dy: int = DY) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -119,7 +126,9 @@ def test_figures_agree_with_trec_eval_averaged_over_the_names_of_ties():
         renamed = {q: {f"{name[ids.index(d)]:03d}": 1 for d in its} for q, its in qrels.items()}
         run = {q: {f"{name[j]:03d}": float(levels[i, j]) for j in range(N)} for i, q in enumerate(ids)}
         by_query = pytrec_eval.RelevanceEvaluator(renamed, {"success", "recip_rank"}).evaluate(run)
-        means.append([np.mean([v[m] for v in by_query.values()]) for m in ("success_1", "success_5", "success_10", "recip_rank")])
+        means.append(
+            [np.mean([v[m] for v in by_query.values()]) for m in ("success_1", "success_5", "success_10", "recip_rank")]
+        )
     expected = dict(zip(("recall@1", "recall@5", "recall@10", "mrr"), np.mean(means, axis=0), strict=True))
 
     # 200 draws of the names of ties; without ties the figures are equal

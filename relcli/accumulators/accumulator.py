@@ -18,7 +18,7 @@ from functools import cached_property
 from typing import Protocol, Self
 
 from relcli.arrays import Floats, unit_rows
-from relcli.spaces.pairing import PairedBatch
+from relcli.spaces.pairing import Index, PairedBatch
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,10 @@ class Context:
         probe = self.probe and replace(self.probe, x=x(self.probe.x), y=y(self.probe.y))
         anchors = self.anchors and (x(self.anchors[0]), y(self.anchors[1]))
         return replace(self, probe=probe, anchors=anchors)
+
+    def only(self, queries: Index) -> Context:
+        """Return the context with some of the queries alone."""
+        return replace(self, probe=self.queries.take(queries))
 
     @property
     def queries(self) -> PairedBatch:

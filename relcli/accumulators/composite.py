@@ -1,4 +1,4 @@
-"""Accumulators made of accumulators: many in one pass, through a projection, by fold."""
+"""Accumulators made of accumulators: many in one pass, through a projection, by fold, by group."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from relcli.accumulators.accumulator import Accumulator, Context
 from relcli.arrays import Floats
-from relcli.spaces.pairing import PairedBatch
+from relcli.spaces.pairing import Index, PairedBatch
 
 Projection = Callable[[Floats], Floats]
 
@@ -88,12 +88,7 @@ class Folds:
 
     def update(self, batch: PairedBatch) -> None:
         # the probe takes the smallest hashes, so folds go by the lowest bits
-        fold = (batch.hash % np.uint64(max(len(self.folds), 1))).astype(np.int64)
-        order = np.argsort(fold, kind="stable")
-        ends = np.searchsorted(fold[order], np.arange(len(self.folds)), side="right")
-        for part, rows in zip(self.folds, np.split(order, ends[:-1]), strict=True):
-            if len(rows):
-                part.update(batch.take(rows))
+        _deal(batch, (batch.hash % np.uint64(max(len(self.folds), 1))).astype(np.int64), self.folds)
 
     def merge(self, other: Self) -> None:
         for fold, its in zip(self.folds, other.folds, strict=True):
@@ -112,3 +107,44 @@ class Folds:
         for fold in folds:
             whole.merge(fold)
         return whole
+
+
+class Parts:
+    """
+    One accumulator for each part that a code by rank names, −1 for none: the groups of a column.
+
+    Keeps `len(parts)` times what one keeps, and the codes.
+    """
+
+    def __init__(self, parts: list[Accumulator], codes: Index) -> None:
+        self.parts, self.codes = parts, codes
+
+    @classmethod
+    def of(cls, empty: Accumulator, codes: Index, count: int) -> Self:
+        """Return `count` empty parts made like `empty`, to be filled by `codes` [ranks]."""
+        return cls([empty.fresh() for _ in range(count)], codes)
+
+    @classmethod
+    def empty(cls, context: Context, dx: int, dy: int) -> Self:
+        return cls([], np.zeros(0, np.int64))
+
+    def fresh(self) -> Self:
+        return type(self)([part.fresh() for part in self.parts], self.codes)
+
+    def update(self, batch: PairedBatch) -> None:
+        if self.parts:
+            _deal(batch, self.codes[batch.rank], self.parts)
+
+    def merge(self, other: Self) -> None:
+        for part, its in zip(self.parts, other.parts, strict=True):
+            part.merge(its)
+
+
+def _deal(batch: PairedBatch, code: Index, parts: list[Accumulator]) -> None:
+    """Update each part with the rows of its code."""
+    order = np.argsort(code, kind="stable")
+    starts = np.searchsorted(code[order], np.arange(len(parts) + 1))
+    for number, part in enumerate(parts):
+        rows = order[starts[number] : starts[number + 1]]
+        if len(rows):
+            part.update(batch.take(rows))

@@ -144,6 +144,14 @@ class NeighborLists:
                 _offer_rows(lists, queries, inside, own_ranks[sides.place], offset, across=True)
             _offer_rows(lists, queries, outside, sides.ranks, offset, across=way[0] != way[1])
 
+    def only(self, queries: Index) -> Self:
+        """Return the lists of some of the queries alone."""
+        some = type(self)(self.context.only(queries), self.dx, self.dy)
+        some.gallery = self.gallery
+        for way, lists in self.lists.items():
+            some.lists[way].scores, some.lists[way].ranks = lists.scores[queries], lists.ranks[queries]
+        return some
+
     def merge(self, other: Self) -> None:
         self.gallery += other.gallery
         for way, lists in self.lists.items():

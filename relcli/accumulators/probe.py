@@ -9,7 +9,7 @@ import numpy as np
 from relcli.accumulators.accumulator import Context
 from relcli.arrays import Floats
 from relcli.errors import VectorError, first_few
-from relcli.spaces.pairing import PairedBatch, PairedSpaces
+from relcli.spaces.pairing import Index, PairedBatch, PairedSpaces
 
 
 def _nothing(dx: int, dy: int) -> PairedBatch:
@@ -51,6 +51,10 @@ class Probe:
         probe = cls.empty(context, context.queries.x.shape[1], context.queries.y.shape[1])
         probe._kept = [context.queries]
         return probe
+
+    def only(self, queries: Index) -> Self:
+        """Return the probe of a full context with some of its queries alone."""
+        return type(self).of(self.context.only(queries))
 
     def fresh(self) -> Self:
         return type(self)(self.size, self.dx, self.dy, self.context)

@@ -52,6 +52,14 @@ class RankCounts:
             for way in ("xy", "yx"):
                 self._count_outside(sides, truth, rows, way)
 
+    def only(self, queries: Index) -> Self:
+        """Return the counts of some of the queries alone."""
+        some = type(self)(self.context.only(queries), self.dx, self.dy)
+        some.gallery = self.gallery
+        for way in ("xy", "yx") if self.dx == self.dy else ():
+            some.greater[way], some.level[way] = self.greater[way][queries], self.level[way][queries]
+        return some
+
     def merge(self, other: Self) -> None:
         self.gallery += other.gallery
         for way in ("xy", "yx"):

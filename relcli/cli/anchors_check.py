@@ -13,7 +13,7 @@ from relcli.cli import inputs, output
 AnchorFile = Annotated[
     str, typer.Argument(metavar="FILE", help="Anchor ids, one a line (.txt, .tsv of x_id<TAB>y_id, .json, .parquet).")
 ]
-OtherY = Annotated[str | None, typer.Argument(metavar="[Y]", help="Dump of the second model.")]
+OtherY = Annotated[str | None, typer.Argument(metavar="Y", help="Dump of the second model.")]
 Labels = Annotated[
     Path | None, typer.Option("--labels", metavar="FILE", help="Table of ids and labels: count anchors by label.")
 ]

@@ -9,7 +9,7 @@ import typer
 
 from relcli.cli import inputs, output
 
-OtherY = Annotated[str | None, typer.Argument(metavar="[Y]", help="Dump of the second model: both must hold them.")]
+OtherY = Annotated[str | None, typer.Argument(metavar="Y", help="Dump of the second model: both must hold them.")]
 Count = Annotated[int, typer.Option("--count", "-n", metavar="N", help="How many.")]
 Strategy = Annotated[
     str, typer.Option("--strategy", metavar="NAME", help="uniform, farthest, kmeans, first or stratified.")

@@ -14,7 +14,10 @@ from relcli._version import VERSION
 from relcli.cli import (
     anchors_check,
     anchors_choose,
+    check,
     compare,
+    config,
+    diff,
     environment,
     inspect,
     project,
@@ -36,6 +39,8 @@ app = typer.Typer(
     epilog="Exit codes: 0 answered, 1 a check failed, 2 could not answer, 3 a fault of relcli, 130 interrupted.",
 )
 app.command("compare")(compare.compare)
+app.command("check")(check.check)
+app.command("diff")(diff.diff)
 app.command("project")(project.project)
 app.command("inspect")(inspect.inspect)
 translate = typer.Typer(
@@ -53,6 +58,7 @@ anchors.command("check")(anchors_check.check)
 app.add_typer(anchors, name="anchors")
 app.command("retrieve")(retrieve.retrieve)
 app.command("schema")(schema.schema)
+app.command("config")(config.config)
 app.command("env")(environment.env)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from relcli.cli import inputs, output
+from relcli.cli import gate, inputs, output
 
 
 def compare(
@@ -30,6 +30,16 @@ def compare(
     on_bad: inputs.OnBad = "error",
     missing_anchors: inputs.MissingAnchors = "error",
     strict: inputs.Strict = False,
+    group_by: inputs.GroupBy = None,
+    metadata: inputs.Metadata = None,
+    items: inputs.Items = None,
+    moved: inputs.Moved = None,
+    null: inputs.NullDraws = None,
+    anchor_draws: inputs.AnchorDraws = None,
+    pair: gate.Pair = None,
+    check: gate.Checks = None,
+    fail_under: gate.FailUnder = None,
+    fail_over: gate.FailOver = None,
     as_json: output.AsJson = False,
     format_name: output.FormatName = None,
     files: output.OutputFiles = None,
@@ -42,24 +52,21 @@ def compare(
     Example: relcli compare a.npy b.parquet --anchors ids.txt --json
     """
     format_chosen = output.chosen_format(as_json, format_name, files)
+    required = gate.requirements(check, fail_under, fail_over, format_name=format_chosen, files=files)
     from relcli import api
     from relcli.tasks.compare import preset_options
 
-    output.refuse_overwriting(files, x, y, anchors, ids_x, ids_y, pairs)
+    written = [*(files or ()), *([items] if items else ())]
+    output.refuse_overwriting(written, x, y, anchors, ids_x, ids_y, pairs, metadata)
     reading = {"ids_x": ids_x, "ids_y": ids_y, "key_x": key_x, "key_y": key_y, "id_column": id_column, "pairs": pairs}
     policies = {"on_duplicate": on_duplicate, "on_bad": on_bad, "missing_anchors": missing_anchors, "strict": strict}
-    scoring = {
-        "measures": measures,
-        "k": k,
-        "views": view or None,
-        "similarity": similarity,
-        "center": center,
-        "include_anchors": include_anchors,
-    }
-    drawing = {"sample": sample, "seed": seed, "preset": preset}
+    scoring = {"measures": measures, "k": k, "views": view or None, "similarity": similarity, "center": center}
+    scoring["include_anchors"] = include_anchors
+    drawing = {"sample": sample, "seed": seed, "preset": preset, "null": null, "anchor_draws": anchor_draws}
+    telling = {"group_by": group_by, "metadata": metadata, "items": items, "moved": moved}
     if preset and not quiet:
         typer.echo(f"preset {preset}: {output.as_flags(preset_options(preset), over=scoring)}", err=True)
     with output.progress_bars(quiet) as progress:
-        options = {**reading, **policies, **scoring, **drawing}
+        options = {**reading, **policies, **scoring, **drawing, **telling}
         report = api.compare(x, y, anchors, workers=workers, progress=progress, **options)  # type: ignore[arg-type]
-    output.write_report(report, format_chosen, files)
+    gate.conclude(gate.judged(report, required), format_chosen, files, quiet=quiet)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-_READING, _POLICY, _CONVENTION = "Reading", "Bad rows", "Conventions"
+_READING, _POLICY, _CONVENTION, _WHERE = "Reading", "Bad rows", "Conventions", "Where they differ"
 
 SpaceX = Annotated[str, typer.Argument(metavar="X", help="Dump of the first model: FILE, FILE#NAME, folder or glob.")]
 SpaceY = Annotated[str, typer.Argument(metavar="Y", help="Dump of the second model.")]
@@ -84,6 +84,27 @@ Sample = Annotated[
 Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Seed of anchor choice, query sample and bootstrap.")]
 Preset = Annotated[
     str | None, typer.Option("--preset", metavar="relreps", help="A paper's settings, printed; flags win.")
+]
+GroupBy = Annotated[
+    str | None,
+    typer.Option("--group-by", metavar="COLUMN", help="Score each label of this column alone.", rich_help_panel=_WHERE),
+]
+Metadata = Annotated[
+    Path | None,
+    typer.Option("--metadata", metavar="FILE", help="Table with ids and that column; else X.", rich_help_panel=_WHERE),
+]
+Items = Annotated[
+    Path | None,
+    typer.Option(
+        "--items", metavar="FILE", help="Write each query's fate (.parquet, .csv, .jsonl).", rich_help_panel=_WHERE
+    ),
+]
+Moved = Annotated[
+    int | None, typer.Option("--moved", metavar="N", help="Name the items moved most (10).", rich_help_panel=_WHERE)
+]
+NullDraws = Annotated[int | None, typer.Option("--null", metavar="K", help="Also score K permuted pairings: p-values.")]
+AnchorDraws = Annotated[
+    int | None, typer.Option("--anchor-draws", metavar="D", help="Also score D random choices of anchors.")
 ]
 Similarity = Annotated[
     str | None,

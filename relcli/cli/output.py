@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from relcli.formats.hits import HitWriter
     from relcli.reports.report import Report
     from relcli.reports.retrieval import QueryHits, Retrieval
@@ -22,7 +24,13 @@ _PANEL = "Output"
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, the same as --format json.", rich_help_panel=_PANEL)]
 FormatName = Annotated[
     str | None,
-    typer.Option("--format", "-f", metavar="table|json|markdown|csv", help="What to print.", rich_help_panel=_PANEL),
+    typer.Option(
+        "--format",
+        "-f",
+        metavar="NAME",
+        help="table (as it is), json, markdown, csv, junit or github: what to print.",
+        rich_help_panel=_PANEL,
+    ),
 ]
 OutputFiles = Annotated[
     list[Path] | None,
@@ -30,7 +38,7 @@ OutputFiles = Annotated[
         "--output",
         "-o",
         metavar="FILE",
-        help="Also write .json, .md, .csv or .txt; may be repeated.",
+        help="Also write .json, .md, .csv, .xml (JUnit) or .txt; may be repeated.",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -43,18 +51,24 @@ Workers = Annotated[
 ]
 
 
-def chosen_format(as_json: bool, name: str | None, files: list[Path] | None) -> str:
+def chosen_format(
+    as_json: bool, name: str | None, files: list[Path] | None, *, formats: Collection[str] | None = None
+) -> str:
     """Return the format for stdout; names and suffixes that do not exist are refused before any work is done."""
     from relcli.errors import OutputError, UsageError, did_you_mean
     from relcli.reports.writing import FORMATS, format_for
 
+    formats = FORMATS if formats is None else formats
     if as_json and name not in (None, "json"):
         raise UsageError(f"--json and --format {name} ask for two documents on stdout. Drop one, or write one with -o.")
     name = "json" if as_json else name or "table"
-    if name not in FORMATS:
-        raise UsageError(f"No format is called {name!r}; there are {', '.join(FORMATS)}.{did_you_mean(name, FORMATS)}")
+    if name not in formats:
+        raise UsageError(f"No format is called {name!r}; there are {', '.join(formats)}.{did_you_mean(name, formats)}")
     for file in files or ():
-        format_for(file)
+        if format_for(file) not in formats:
+            raise UsageError(
+                f"{file} cannot be written: this goes into {', '.join(formats)} only. Give it another suffix."
+            )
         if file.is_dir():
             raise OutputError(f"{file} cannot be written: it is a folder. Name a file in it.")
         if not file.parent.is_dir():
@@ -92,7 +106,13 @@ def _flag(name: str, value: Any) -> str:
     return f"--{name} {value if isinstance(value, str) else ','.join(map(str, value))}"
 
 
-def write_report(report: Report, format_name: str, files: list[Path] | None) -> None:
+def write_report(
+    report: Report,
+    format_name: str,
+    files: list[Path] | None,
+    *,
+    table: Callable[[Report, Console], None] | None = None,
+) -> None:
     """Write each file, then print one document on stdout."""
     from relcli.reports.writing import FORMATS, format_for, write_text
 
@@ -103,7 +123,7 @@ def write_report(report: Report, format_name: str, files: list[Path] | None) -> 
 
         from relcli.reports.table import print_table
 
-        print_table(report, Console())
+        (table or print_table)(report, Console())
     else:
         sys.stdout.write(FORMATS[format_name](report))
 

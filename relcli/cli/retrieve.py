@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from relcli.cli import inputs, output
+from relcli.cli import gate, inputs, output
 
 
 def retrieve(
@@ -32,6 +32,9 @@ def retrieve(
     on_duplicate: inputs.OnDuplicate = "error",
     on_bad: inputs.OnBad = "error",
     missing_anchors: inputs.MissingAnchors = "error",
+    check: gate.Checks = None,
+    fail_under: gate.FailUnder = None,
+    fail_over: gate.FailOver = None,
     as_json: output.AsJson = False,
     as_lines: output.AsLines = False,
     files: output.HitFiles = None,
@@ -41,13 +44,14 @@ def retrieve(
     """
     Find the items of one model nearest to items of another: search across two embedding spaces.
 
-    Example: relcli retrieve digits_ae_s0.npy digits_ae_s1.parquet --anchors anchors.txt --query 0 --query 7 -k 3
+    Example: relcli retrieve digits_ae_s0.npy digits_ae_s1.parquet --anchors anchors.txt --query digit-0000 -k 3
     """
     from relcli import api
     from relcli.formats.hits import hits_format, open_shown
 
     for file in files or ():
         hits_format(file)
+    required = gate.parsed(check, fail_under, fail_over)
     output.refuse_overwriting(files, x, y, anchors, queries, truth, ids_x, ids_y, show_from)
     shown = open_shown(show or (), y, show_from)
     asked = api.chosen_queries(query, queries, every)
@@ -58,4 +62,6 @@ def retrieve(
     options = {**reading, **policies, **scoring, **searching, "queries": asked, "truth": truth, "workers": workers}
     with output.progress_bars(quiet) as progress, output.hits_written(files, shown, as_json, as_lines) as take:
         found = api.retrieve(x, y, anchors, take=take, progress=progress, **options)  # type: ignore[arg-type]
-        take.finish(found.retrieval, quiet)
+        retrieval = gate.judged_hits(found.retrieval, required)
+        take.finish(retrieval, quiet)
+    gate.tell_and_exit(retrieval.checks, quiet=quiet)

@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
-Command = Annotated[str, typer.Argument(metavar="[COMMAND]", help="Whose JSON: compare, inspect or retrieve.")]
+Command = Annotated[
+    str, typer.Argument(metavar="command", help="Whose JSON: compare, inspect, retrieve, diff or config.")
+]
 
 
 def schema(command: Command = "compare") -> None:
@@ -18,11 +20,14 @@ def schema(command: Command = "compare") -> None:
     Example: relcli schema > report.schema.json
     """
     from relcli.errors import UsageError, did_you_mean
+    from relcli.reports.diff import diff_schema
     from relcli.reports.hits import retrieval_schema
     from relcli.reports.inspection import inspection_schema
     from relcli.reports.schema import report_schema
+    from relcli.settings import settings_schema
 
     schemas = {"compare": report_schema, "inspect": inspection_schema, "retrieve": retrieval_schema}
+    schemas |= {"diff": diff_schema, "config": settings_schema}
     if command not in schemas:
         raise UsageError(f"No schema for {command!r}; there are {', '.join(schemas)}.{did_you_mean(command, schemas)}")
     sys.stdout.write(json.dumps(schemas[command](), indent=2, ensure_ascii=False) + "\n")

@@ -118,6 +118,57 @@ def open_labels(path: str | Path, column: str | None = None) -> tuple[Ids, Ids]:
     return as_ids(table[ids], f"{path}, column {ids!r}"), as_ids(table[label], f"{path}, column {label!r}")
 
 
+def open_values(
+    path: str | Path, column: str | None = None, *, names: Sequence[str] = LABEL_NAMES, rows: Ids | None = None
+) -> tuple[Ids, Ids]:
+    """
+    Return the ids [n] and the values [n] of a column as texts, from a .csv, .tsv or .parquet; "" where there is none.
+
+    Without `column`: the one called like one of `names`, or the only one beside the ids. Whole floats lose
+    their ".0", truth values are true and false. A .npy holds no ids: its values are those of the ids `rows`.
+    """
+    path = existing(path)
+    suffix = path.suffix.lower()
+    if suffix == ".npy" and rows is not None:
+        with reading(path, "a .npy of numbers or strings"):
+            array = np.load(path, allow_pickle=False)
+        if array.shape != rows.shape:
+            raise FormatError(f"{path} holds values of shape {list(array.shape)}: one for each of {len(rows):,} rows.")
+        return rows, _as_texts(array.tolist())
+    if suffix == ".parquet":
+        found = _table_names(path)
+    elif suffix in (".csv", ".tsv"):
+        table = _read_csv(path, "\t" if suffix == ".tsv" else ",")
+        found = list(table)
+    else:
+        raise UsageError(f"{path} is no table: it must be a .csv, .tsv or .parquet with a column id.")
+    ids = by_name(found, ID_NAMES)
+    if ids is None:
+        raise FormatError(f"{path} has no column 'id': it has {first_few(found, 12)}. Rename the one with ids.")
+    chosen = _label_column([name for name in found if name != ids], column, path, names)
+    if suffix == ".parquet":
+        import pyarrow.parquet as pq
+
+        with reading(path, "Parquet"), pq.ParquetFile(path) as file:
+            values = file.read(columns=[chosen]).column(chosen).to_pylist()
+        return _read_column(path, ids), _as_texts(values)
+    return as_ids(table[ids], f"{path}, column {ids!r}"), _as_texts(table[chosen])
+
+
+def _as_texts(values: Sequence[object]) -> Ids:
+    return np.array([_as_text(value) for value in values], np.str_)
+
+
+def _as_text(value: object) -> str:
+    if value is None or value != value:  # NaN
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
 def find_sidecar(path: Path, column: str | None) -> tuple[Path, str | None] | None:
     """
     Return the file beside `path` that holds its ids and the column to take, or None.
@@ -258,12 +309,16 @@ def _read_csv(path: Path, delimiter: str) -> dict[str, list[str]]:
     return dict(zip(names, map(list, zip(*filter(None, rows), strict=True)), strict=False))
 
 
-def _label_column(names: Sequence[str], wanted: str | None, path: Path) -> str:
+def _label_column(
+    names: Sequence[str], wanted: str | None, path: Path, called: Sequence[str] = LABEL_NAMES
+) -> str:
     if wanted is not None:
         return choose_column(names, wanted, path)
-    chosen = names[0] if len(names) == 1 else by_name(names, LABEL_NAMES)
+    chosen = names[0] if len(names) == 1 else by_name(names, called)
     if chosen is None:
-        raise FormatError(f"{path} has no column 'label': it has {first_few(names, 12) or 'ids only'}. Name one.")
+        raise FormatError(
+            f"{path} has no column {called[0]!r}: it has {first_few(names, 12) or 'ids only'}. Name one."
+        )
     return chosen
 
 

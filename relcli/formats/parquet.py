@@ -60,7 +60,8 @@ def save_parquet(
 
     kind = pa.list_(pa.from_numpy_dtype(dtype), dim)
     schema = pa.schema({"id": pa.string(), "vector": kind}, metadata=metadata)
-    with atomic_path(path) as target, pq.ParquetWriter(target, schema) as writer:
+    # a dictionary of floats is built, found too large and thrown away, for every row group
+    with atomic_path(path) as target, pq.ParquetWriter(target, schema, use_dictionary=["id"]) as writer:
         start = 0
         for batch in batches:
             names = pa.array(ids[start : start + len(batch)].tolist(), pa.string())

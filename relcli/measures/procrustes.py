@@ -130,6 +130,8 @@ def heldout_procrustes_residual(held: HeldOut) -> float:
 def _held_out_units(probe: Probe) -> tuple[Floats, Floats]:
     assert probe.context.anchors is not None, "held-out measures need anchors"
     rows = probe.pairs
+    if not len(rows):
+        raise Undefined("there is no query")
     rows = rows.take(~rows.anchor)
     if not len(rows):
         raise Undefined("every pair is an anchor: nothing is held out")

@@ -35,18 +35,18 @@ FIELDS: dict[str, tuple[tuple[str, ...], str]] = {
     "forward": (("forward",), "it has no directions"),
     "backward": (("backward",), "it has no directions"),
     "pairs": (("pairs",), "its pairs were not counted"),
-    "p": (("null", "p"), "it has no null distribution; add --null 1000"),
-    "null": (("null", "mean"), "it has no null distribution; add --null 1000"),
-    "null.mean": (("null", "mean"), "it has no null distribution; add --null 1000"),
-    "null.sd": (("null", "sd"), "it has no null distribution; add --null 1000"),
-    "null.calibrated": (("null", "calibrated"), "it has no calibrated value; add --null 1000"),
-    "calibrated": (("null", "calibrated"), "it has no calibrated value; add --null 1000"),
+    "p": (("null", "p"), "it has no null distribution; add --null 100"),
+    "null": (("null", "mean"), "it has no null distribution; add --null 100"),
+    "null.mean": (("null", "mean"), "it has no null distribution; add --null 100"),
+    "null.sd": (("null", "sd"), "it has no null distribution; add --null 100"),
+    "null.calibrated": (("null", "calibrated"), "it has no calibrated value; add --null 100"),
+    "calibrated": (("null", "calibrated"), "it has no calibrated value; add --null 100"),
     "draws.mean": (("draws", "mean"), "its anchors were drawn once; add --anchor-draws 10"),
     "draws.sd": (("draws", "sd"), "its anchors were drawn once; add --anchor-draws 10"),
 }
 
 #: Fields whose direction is not that of their score: those that are better low, and better high.
-_BETTER_LOW, _BETTER_HIGH = ("p", "null.sd", "draws.sd"), ("pairs",)
+_BETTER_LOW, _BETTER_HIGH = ("p", "null.sd", "draws.sd"), ("pairs", "calibrated", "null.calibrated")
 
 #: Share of the rows that were matched: of the larger space, of x, of y.
 _COVERAGE = ("coverage", "coverage.x", "coverage.y")
@@ -163,13 +163,13 @@ def parse_requirement(text: str) -> Requirement:
     if not match:
         stray = " Write == for equality." if re.search(r"[^<>=!]=[^=]", re.sub(r"\[.*\]", "", text)) else ""
         raise UsageError(f"{text!r} is no check. Write a measure, a comparison and a number, {_EXAMPLES}.{stray}")
-    bound = _number(match["bound"], text)
+    bound = parse_number(match["bound"], text)
     return Requirement(text.strip(), _target(match), match["op"], bound, "warn" if match["warn"] else "fail")
 
 
 def _parse_sugar(text: str, flag: str, op: str) -> Requirement:
     target, bound = parse_limit(text, flag)
-    number = _number(bound, f"{flag} {text}")
+    number = parse_number(bound, f"{flag} {text}")
     return Requirement(f"{target}{op}{bound}", target, op, number, flag=flag)
 
 
@@ -195,7 +195,7 @@ def _bare(text: str) -> str:
     return text[1:-1] if quoted else text
 
 
-def _number(written: str, text: str) -> float:
+def parse_number(written: str, text: str) -> float:
     if written.endswith("%"):
         raise UsageError(
             f"{text!r}: {written} is a percentage. Write a fraction, as 0.9; only --max-drop takes percent."

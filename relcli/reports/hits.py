@@ -12,6 +12,7 @@ from relcli.reports.retrieval import SCHEMA_VERSION, Hit, QueryHits, Retrieval
 from relcli.reports.schema import (
     Schema,
     anchors_schema,
+    check_schema,
     free,
     list_of,
     maybe,
@@ -47,7 +48,7 @@ def print_figures(retrieval: Retrieval, console: Console) -> None:
     """Print the figures and notes alone: what a document of hits leaves out."""
     with console.capture() as captured:
         if any(score.section == "Retrieval" for score in retrieval.scores):
-            console.print(_figures(retrieval), highlight=False, overflow="ignore", crop=False)
+            console.print(_figures(retrieval, console), highlight=False, overflow="ignore", crop=False)
         for part in _below(retrieval):
             console.print(part, highlight=False, markup=False, emoji=False)
     console.file.write(encodable(captured.get(), console.encoding))
@@ -71,10 +72,10 @@ def _parts(retrieval: Retrieval, found: Sequence[QueryHits], console: Console) -
     count = int(retrieval.queries["count"])
     shown = len(dict.fromkeys(one.query for one in found))
     if shown < count:
-        yield f"… the first {shown:,} of {count:,} queries; -o hits.parquet or --jsonl writes all of them"
+        yield f"… {shown:,} of {count:,} queries; -o hits.parquet writes all"
     if any(score.section == "Retrieval" for score in retrieval.scores):
         yield ""
-        yield _figures(retrieval)
+        yield _figures(retrieval, console)
     yield from _below(retrieval)
 
 
@@ -107,10 +108,18 @@ def _header(retrieval: Retrieval, width: int) -> RenderableType:
 
 def _tables(found: Sequence[QueryHits], vias: Sequence[str], console: Console) -> list[Table]:
     """Return one table with the methods side by side where it fits, else one for each method."""
-    table = _table(found, vias, None)
-    if len(vias) <= 1 or console.measure(table, options=console.options.update(width=100_000)).maximum <= console.width:
-        return [_table(found, vias, console)]
-    return [_table([one for one in found if one.via == via], [via], console) for via in vias]
+    if len(vias) <= 1 or _width(_table(found, vias, None), console) <= console.width:
+        tables = [_table(found, vias, console)]
+    else:
+        tables = [_table([one for one in found if one.via == via], [via], console) for via in vias]
+    for table in tables:
+        # on a narrower console lines wrap, but no number and no name is cut
+        table.width = _width(table, console)
+    return tables
+
+
+def _width(table: Table, console: Console) -> int:
+    return console.measure(table, options=console.options.update(width=100_000)).maximum
 
 
 def _table(found: Sequence[QueryHits], vias: Sequence[str], console: Console | None) -> Table:
@@ -121,14 +130,19 @@ def _table(found: Sequence[QueryHits], vias: Sequence[str], console: Console | N
     names = list(dict.fromkeys(name for one in found for hit in one.hits for name, _ in hit.shown))
     room = _room(found, vias, names, console)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("\nquery", no_wrap=True)
-    table.add_column("\nrank", justify="right", no_wrap=True)
+    # a method alone stands above its table: its name may be wider than what it found
+    alone = len(vias) == 1
+    above = "" if alone else "\n"
+    if alone:
+        table.title, table.title_justify, table.title_style = f"via {vias[0]}", "left", "bold"
+    table.add_column(f"{above}query", no_wrap=True)
+    table.add_column(f"{above}rank", justify="right", no_wrap=True)
     for via in vias:
-        table.add_column(f"{via}\nid", no_wrap=True)
-        table.add_column("\nscore", justify="right", no_wrap=True)
-        table.add_column("\n", no_wrap=True)
+        table.add_column("id" if alone else f"{via}\nid", no_wrap=True)
+        table.add_column(f"{above}score", justify="right", no_wrap=True)
+        table.add_column(above, no_wrap=True)
         for name in names:
-            table.add_column(f"\n{name}", no_wrap=True)
+            table.add_column(f"{above}{name}", no_wrap=True)
     by_query: dict[str, dict[str, QueryHits]] = {}
     for one in found:
         by_query.setdefault(one.query, {})[one.via] = one
@@ -178,8 +192,8 @@ def _room(found: Sequence[QueryHits], vias: Sequence[str], names: Sequence[str],
     if console is None or not names:
         return _LEAST_TEXT
     bare = [QueryHits(one.query, one.via, tuple(_bare(hit) for hit in one.hits), one.first) for one in found]
-    taken = console.measure(_table(bare, vias, None), options=console.options.update(width=100_000)).maximum
-    return max(_LEAST_TEXT, (console.width - taken) // (len(names) * len(vias)) - 1)
+    taken = _width(_table(bare, vias, None), console)
+    return max(_LEAST_TEXT, (console.width - taken) // (len(names) * len(vias)) - 2)
 
 
 def _bare(hit: Hit) -> Hit:
@@ -193,31 +207,42 @@ def _cut(words: str, room: int) -> str:
     return line if cell_len(line) <= room else set_cell_size(line, room - 1).rstrip() + "…"
 
 
-def _figures(retrieval: Retrieval) -> Table:
-    """Return the figures, a row for each method and one for chance."""
+def _figures(retrieval: Retrieval, console: Console) -> Table:
+    """Return the figures, a row for each method and one for chance, in the first layout that fits."""
+    for heading, joint in ((" ", " "), ("\n", " "), ("\n", "\n")):
+        table = _figure_table(retrieval, heading, joint)
+        table.width = _width(table, console)
+        if table.width <= console.width:
+            break
+    return table
+
+
+def _figure_table(retrieval: Retrieval, heading: str, joint: str) -> Table:
+    """Return the figures with this before the cut of a heading, and this before the ± of a cell."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    scores = [score for score in retrieval.scores if score.section == "Retrieval"]
-    measures = list(dict.fromkeys(score.measure for score in scores))
-    labels = {score.measure: phrases.measure_label(score) for score in scores}
+    by_measure: dict[str, list[Score]] = {}
+    for score in retrieval.scores:
+        if score.section == "Retrieval":
+            by_measure.setdefault(score.measure, []).append(score)
+    # what no method has is told below the table
+    columns = [scores for scores in by_measure.values() if any(score.value is not None for score in scores)]
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("via", overflow="fold")
-    for measure in measures:
-        table.add_column(labels[measure], justify="right", no_wrap=True)
-    by_via: dict[str, dict[str, Score]] = {}
-    for score in scores:
-        by_via.setdefault(score.view, {})[score.measure] = score
-    for via, of_measure in by_via.items():
-        table.add_row(via, *(_figure(of_measure[measure]) for measure in measures))
-    first = next(iter(by_via.values()))
-    chances = [_number(first[measure], first[measure].chance) for measure in measures]
-    table.add_row(Text("chance", style="dim"), *(Text(chance, style="dim") for chance in chances))
+    table.add_column("via", no_wrap=True, vertical="top")
+    for scores in columns:
+        label = phrases.measure_label(scores[0])
+        label = label.replace("@", f"{heading}@") if heading == "\n" else label
+        table.add_column(label.replace("-", heading if heading == "\n" else "-"), justify="right", no_wrap=True)
+    for row, first in enumerate(columns[0]):
+        table.add_row(first.view, *(_figure(scores[row], joint) for scores in columns))
+    chances = (Text(_number(scores[0], scores[0].chance), style="dim") for scores in columns)
+    table.add_row(Text("chance", style="dim"), *chances)
     return table
 
 
-def _figure(score: Score) -> Text:
+def _figure(score: Score, joint: str = " ") -> Text:
     from rich.text import Text
 
     if score.value is None:
@@ -226,12 +251,23 @@ def _figure(score: Score) -> Text:
     if score.interval is None:
         return Text(shown)
     low, high = score.interval.low, score.interval.high
-    half = _number(score, (high - low) / 2)
+    half = (high - low) / 2
+    if abs((low + high) / 2 - score.value) <= half / 4:
+        spread = f"±{_bare_number(score, half)}"
+    else:
+        # near 0 and 1 an interval of few queries lies on one side, which a ± would hide
+        spread = f"[{_bare_number(score, low)}–{_bare_number(score, high)}]"
     style = ""
     if score.chance is not None:
         closer = low > score.chance if score.higher_is_closer else high < score.chance
         style = "green" if closer else "dim" if low <= score.chance <= high else "red"
-    return Text(f"{shown} ±{half.removeprefix('0') if half.startswith('0.') else half}", style=style)
+    return Text(f"{shown}{joint}{spread}", style=style)
+
+
+def _bare_number(score: Score, value: float) -> str:
+    """Return a number without the 0 before its point."""
+    text = _number(score, value)
+    return text.removeprefix("0") if text.startswith("0.") else text
 
 
 def _number(score: Score, value: float | None) -> str:
@@ -310,6 +346,8 @@ def retrieval_schema() -> Schema:
                 "settings": free("The settings that the hits depend on."),
                 "versions": free("The version of relcli and of each library that computed the scores."),
                 "notes": list_of({"type": "string"}, "What a reader should know before trusting the hits."),
+                "checks": list_of(check_schema(), "The requirements that were tested, empty where there were none."),
             },
+            optional=("checks",),
         ),
     }

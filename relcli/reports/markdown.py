@@ -12,15 +12,19 @@ from relcli.reports.report import Report
 
 def to_markdown(report: Report) -> str:
     """Return the report with its scores in one table, and the definitions folded away."""
-    x, y = (_code(space.get("name")) for space in (report.x, report.y))
+    x, y = (code(space.get("name")) for space in (report.x, report.y))
     blocks = [
         f"### relcli {report.command}: {x} ↔ {y}",
-        _bullets(f"{mark} {_escape(line)}" for mark, line in phrases.check_lines(report)),
+        _bullets(f"{mark} {escape(line)}" for mark, line in phrases.check_lines(report)),
         _bullets(_facts(report)),
         _table(report, phrases.columns_for(report, "value", "interval", "chance")),
         "↑ higher is closer · ↓ lower is closer",
-        _bullets(f"({place}) {_escape(reason)}" for reason, place in phrases.footnotes_of(report).items()),
-        _bullets(map(_escape, phrases.note_lines(report))),
+        _bullets(f"({place}) {escape(reason)}" for reason, place in phrases.footnotes_of(report).items()),
+        _bullets(map(escape, phrases.note_lines(report))),
+        _table(report, phrases.columns_for(report, "null", "p", "calibrated")),
+        _table(report, phrases.columns_for(report, "draws")),
+        _listing(f"By {report.groups[0].column}, worst first", *phrases.group_rows(report)) if report.groups else "",
+        _listing("Most moved, worst first", *phrases.moved_rows(report)) if report.moved else "",
         _folded("Both directions", _table(report, phrases.columns_for(report, "x→y", "y→x"))),
         _folded("Definitions and citations", _bullets(_definitions(report))),
     ]
@@ -36,7 +40,7 @@ def _facts(report: Report) -> Iterator[str]:
         ("scored", phrases.setting_facts(report.settings)),
     ):
         if facts:
-            yield f"**{label}** {_escape(phrases.joined(facts))}"
+            yield f"**{label}** {escape(phrases.joined(facts))}"
 
 
 def _table(report: Report, columns: Sequence[Column]) -> str:
@@ -50,11 +54,16 @@ def _table(report: Report, columns: Sequence[Column]) -> str:
     lines = [["measure", *headings], [":--", *("--:" for _ in headings)]]
     for section, rows in phrases.rows_of(report, columns, report.views).items():
         if section:
-            lines.append([f"**{_escape(section)}**", *("" for _ in headings)])
+            lines.append([f"**{escape(section)}**", *("" for _ in headings)])
         lines += [
-            [_escape(label), *(cell.text for of_view in cells for cell in of_view)] for label, cells in rows.items()
+            [escape(label), *(cell.text for of_view in cells for cell in of_view)] for label, cells in rows.items()
         ]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _listing(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [[*map(escape, headings)], [":--" for _ in headings], *([*map(escape, row)] for row in rows)]
+    return f"**{escape(title)}**\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _definitions(report: Report) -> Iterator[str]:
@@ -63,7 +72,7 @@ def _definitions(report: Report) -> Iterator[str]:
             score = next(iter(by_view.values()))
             meaning = ". ".join(text.rstrip(".") for text in (score.definition, score.cite) if text)
             if meaning:
-                yield f"{_code(measure)}: {_escape(meaning)}."
+                yield f"{code(measure)}: {escape(meaning)}."
 
 
 def _folded(summary: str, body: str) -> str:
@@ -74,11 +83,12 @@ def _bullets(lines: Iterable[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
-def _code(name: object) -> str:
+def code(name: object) -> str:
+    """Return a name as Markdown shows code."""
     return f"`{_one_line(name).replace('`', chr(39))}`"
 
 
-def _escape(text: object) -> str:
+def escape(text: object) -> str:
     """Return text that Markdown shows as it is, and that notifies nobody."""
     escaped = re.sub(r"([\\`*_\[\]<>|~#])", r"\\\1", _one_line(text))
     # a zero-width space after the sign: a bare @name would call a person

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from relcli.reports.report import Report, Score
+from relcli.reports.report import Draws, Null, Report, Score
 
 MISSING = "–"
 
@@ -55,7 +55,11 @@ def rows_of(report: Report, columns: Sequence[Column], views: Sequence[str]) -> 
 
 
 def columns_for(report: Report, *names: str) -> list[Column]:
-    """Return the named columns that are not empty: value, interval, half-width, chance, x→y, y→x."""
+    """
+    Return the named columns that are not empty.
+
+    value, interval, half-width, chance, x→y, y→x, null (mean ± deviation), p, calibrated, draws (mean ± deviation).
+    """
     footnotes = footnotes_of(report)
 
     def value(score: Score) -> str:
@@ -71,6 +75,10 @@ def columns_for(report: Report, *names: str) -> list[Column]:
         "chance": Column("chance", lambda score: _figure(score, score.chance)),
         "x→y": Column("x→y", lambda score: _figure(score, score.forward)),
         "y→x": Column("y→x", lambda score: _figure(score, score.backward)),
+        "null": Column("null", lambda score: _spread(score, score.null)),
+        "p": Column("p", lambda score: "" if score.null is None or score.null.p is None else number(score.null.p)),
+        "calibrated": Column("calibrated", lambda score: _calibrated(score)),
+        "draws": Column("draws", lambda score: _spread(score, score.draws)),
     }
     return [columns[name] for name in names if any(map(columns[name].cell, report.scores))]
 
@@ -152,13 +160,14 @@ def check_mark(check: Mapping[str, Any]) -> str:
 
 def check_line(check: Mapping[str, Any]) -> str:
     """Return the requirement, then value, bound and margin, unrounded as they were compared, and the reason."""
-    facts = (
-        f"{name} {check[name]:.15g}" if name != "margin" else f"margin {check[name]:+.4g}"
+    facts = [
+        f"{name} {check[name]!r}" if name != "margin" else f"margin {check[name]:+.4g}"
         for name in ("value", "bound", "margin")
         if check.get(name) is not None
-    )
+    ]
+    told = f": {joined(facts)}" if facts else ""
     reason = f" ({check['reason']})" if check.get("reason") else ""
-    return f"{check.get('requirement', '')}: {joined(facts)}{reason}".replace(":  (", ": (")
+    return f"{check.get('requirement', '')}{told}{reason}"
 
 
 def note_lines(report: Report) -> list[str]:
@@ -178,6 +187,54 @@ def joined(facts: Iterable[str]) -> str:
 def _figure(score: Score, value: float | None) -> str:
     # among the measures only a rank starts at 1
     return "" if value is None else number(value, rank=score.range[0] == 1)
+
+
+def _spread(score: Score, of: Null | Draws | None) -> str:
+    return "" if of is None or of.mean is None else f"{_figure(score, of.mean)} ± {_figure(score, of.sd) or MISSING}"
+
+
+def _calibrated(score: Score) -> str:
+    return "" if score.null is None or score.null.calibrated is None else number(score.null.calibrated)
+
+
+def moved_rows(report: Report) -> tuple[list[str], list[list[str]]]:
+    """Return headings and rows of the items that moved most."""
+    keys = list(dict.fromkeys(key for item in report.moved for key in item))
+    headings = [_MOVED.get(key, key.replace("_", " ")) for key in keys]
+    return headings, [[_plain(key, item.get(key)) for key in keys] for item in report.moved]
+
+
+_MOVED = {"rank_forward": "rank x→y", "rank_backward": "rank y→x", "reciprocal_rank": "1/rank"}
+
+
+def _plain(key: str, value: Any) -> str:
+    if isinstance(value, float | int) and not isinstance(value, bool):
+        return number(value, rank=key.startswith("rank"))
+    return "" if value is None else str(value)
+
+
+def group_rows(report: Report) -> tuple[list[str], list[list[str]]]:
+    """Return headings and rows of the groups: label, queries, and the first two measures of each section."""
+    first = report.groups[0].scores
+    view = first[0].view if first else None
+    shown: list[str] = []
+    sections: dict[str, int] = {}
+    for score in first:
+        if score.view == view and sections.setdefault(score.section, 0) < 2:
+            sections[score.section] += 1
+            shown.append(score.measure)
+    labels = {score.measure: measure_label(score) for score in first}
+    rows = []
+    for group in report.groups:
+        of_view = {score.measure: score for score in group.scores if score.view == view}
+        rows.append(
+            [
+                group.value,
+                _count(group.pairs),
+                *(_figure(of_view[name], of_view[name].value) or MISSING for name in shown),
+            ]
+        )
+    return [f"{report.groups[0].column}", "queries", *(labels[name] for name in shown)], rows
 
 
 def _interval(score: Score) -> str:

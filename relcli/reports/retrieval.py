@@ -58,6 +58,7 @@ class Retrieval:
     settings: dict[str, Any]
     versions: dict[str, str]
     notes: tuple[str, ...] = ()
+    checks: tuple[dict[str, Any], ...] = ()
 
 
 def hits_document(found: QueryHits) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def report_schema() -> Schema:
                     "additionalProperties": {"type": "string"},
                 },
                 "notes": list_of({"type": "string"}, "What a reader should know before trusting the scores."),
-                "checks": list_of(_check(), "The requirements that were tested, empty where there were none."),
+                "checks": list_of(check_schema(), "The requirements that were tested, empty where there were none."),
                 "extra": free("What one command alone reports."),
                 "groups": list_of(_group(), "The scores of each group of queries, where groups were asked for."),
                 "moved": list_of(free("An item: its id and its own figures."), "The items that moved most."),
@@ -215,7 +215,8 @@ def anchors_schema() -> Schema:
     )
 
 
-def _check() -> Schema:
+def check_schema() -> Schema:
+    """Return the schema of one requirement and its verdict."""
     return object_of(
         "Check",
         "One requirement and whether it held.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from relcli.reports import phrases
@@ -23,8 +23,19 @@ MARKS = {"✓": "green", "✗": "bold red", "!": "yellow"}
 
 def print_table(report: Report, console: Console) -> None:
     """Print the report as wide as the console allows; no number and no name is ever cut."""
+    print_parts(_parts(report, console), console)
+
+
+def print_checks(report: Report, console: Console) -> None:
+    """Print the names of the two spaces, and each check with its verdict, value, bound and margin."""
+    names = " ↔ ".join(str(space.get("name", "")) for space in (report.x, report.y))
+    print_parts([names, _block(report, notes=[])], console)
+
+
+def print_parts(parts: Iterable[RenderableType], console: Console) -> None:
+    """Print parts one below another with nothing cut, in signs that the console's encoding has."""
     with console.capture() as captured:
-        for part in _parts(report, console):
+        for part in parts:
             console.print(part, highlight=False, markup=False, emoji=False, overflow="ignore", crop=False)
     lines = (line.rstrip() for line in captured.get().rstrip("\n").split("\n"))
     console.file.write(encodable("\n".join(lines) + "\n", console.encoding))
@@ -102,6 +113,31 @@ def fact_lines(facts: Sequence[str], width: int) -> Iterator[str]:
 def _score_tables(report: Report, console: Console) -> Iterator[Table]:
     yield from _fitting(report, console, ("value", "interval", "chance"), ("value", "half-width", "chance"))
     yield from _fitting(report, console, ("x→y", "y→x"))
+    yield from _fitting(report, console, ("null", "p", "calibrated"))
+    yield from _fitting(report, console, ("draws",))
+    if report.groups:
+        yield _listing(f"by {report.groups[0].column}, worst first", *phrases.group_rows(report), console)
+    if report.moved:
+        yield _listing("most moved, worst first", *phrases.moved_rows(report), console)
+
+
+def _listing(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], console: Console) -> Table:
+    """Return rows under headings, as many columns from the left as the console has room for."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    for count in range(len(headings), 0, -1):
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), title_justify="left")
+        table.title = Text(title.upper(), "bold")
+        for place, heading in enumerate(headings[:count]):
+            numbers = place and all(row[place][:1] in "0123456789-–" for row in rows)
+            table.add_column(heading, justify="right" if numbers else "left", no_wrap=True)
+        for row in rows:
+            table.add_row(*map(Text, row[:count]))
+        if (_whole(table, console).width or 0) <= console.width:
+            break
+    return table
 
 
 def _fitting(report: Report, console: Console, *layouts: tuple[str, ...]) -> list[Table]:
@@ -164,7 +200,6 @@ def _style(cell: Cell) -> str:
 
 
 def _below(report: Report, *, coloured: bool) -> Iterator[RenderableType]:
-    from rich.table import Table
     from rich.text import Text
 
     yield "↑ higher is closer · ↓ lower is closer"
@@ -176,17 +211,26 @@ def _below(report: Report, *, coloured: bool) -> Iterator[RenderableType]:
             " · ",
             ("interval covers chance", "dim"),
         )
+    block = _block(report, notes=phrases.note_lines(report), footnotes=phrases.footnotes_of(report))
+    if block.row_count:
+        yield block
+
+
+def _block(report: Report, *, notes: Iterable[str], footnotes: Mapping[str, int] | None = None) -> Table:
+    """Return footnotes, checks and notes behind their marks."""
+    from rich.table import Table
+    from rich.text import Text
+
     block = Table.grid(padding=(0, 1, 0, 0))
     block.add_column(no_wrap=True)
     block.add_column(overflow="fold")
-    for reason, place in phrases.footnotes_of(report).items():
+    for reason, place in (footnotes or {}).items():
         block.add_row(f"({place})", Text(reason))
     for mark, line in phrases.check_lines(report):
         block.add_row(Text(mark, style=MARKS.get(mark, "")), Text(line))
-    for note in phrases.note_lines(report):
+    for note in notes:
         block.add_row("note", Text(note))
-    if block.row_count:
-        yield block
+    return block
 
 
 def encodable(text: str, encoding: str) -> str:
@@ -197,3 +241,17 @@ def encodable(text: str, encoding: str) -> str:
     except UnicodeEncodeError:
         plain = "".join(STAND_INS.get(sign, sign) for sign in text)
         return plain.encode(encoding, "replace").decode(encoding)
+
+
+def print_rows(headings: Sequence[str], rows: Iterable[Sequence[str]], console: Console) -> None:
+    """Print rows of texts under their headings; the last column wraps, the others are whole."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    print_parts([table], console)

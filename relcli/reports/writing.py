@@ -9,6 +9,8 @@ from pathlib import Path
 from relcli.errors import UsageError, did_you_mean
 from relcli.files import atomic_path
 from relcli.reports.delimited import to_csv
+from relcli.reports.github import to_github
+from relcli.reports.junit import to_junit
 from relcli.reports.markdown import to_markdown
 from relcli.reports.report import Report, to_json
 from relcli.reports.table import to_text
@@ -18,9 +20,18 @@ FORMATS: dict[str, Callable[[Report], str]] = {
     "json": to_json,
     "markdown": to_markdown,
     "csv": to_csv,
+    "junit": to_junit,
+    "github": to_github,
 }
 
-SUFFIXES = {".json": "json", ".md": "markdown", ".markdown": "markdown", ".csv": "csv", ".txt": "table"}
+SUFFIXES = {
+    ".json": "json",
+    ".md": "markdown",
+    ".markdown": "markdown",
+    ".csv": "csv",
+    ".txt": "table",
+    ".xml": "junit",
+}
 
 
 def format_for(path: str | Path) -> str:

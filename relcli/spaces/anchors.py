@@ -10,7 +10,7 @@ import numpy as np
 
 from relcli.arrays import ExactProduct, Floats, on_grid, row_norms, unit_rows
 from relcli.errors import AnchorError, IdError, UsageError, did_you_mean, first_few
-from relcli.spaces.pairing import Ids, Index, PairedSpaces, hash_ids, slice_if_consecutive
+from relcli.spaces.pairing import Ids, Index, Mask, PairedSpaces, hash_ids, slice_if_consecutive
 from relcli.spaces.space import Space
 
 #: Anchor Grams with a larger condition number amplify noise beyond what float32 vectors carry.
@@ -299,22 +299,30 @@ def proportional_shares(sizes: Sequence[int], count: int) -> list[int]:
     return shares
 
 
-def labels_of(pair: PairedSpaces, labels: tuple[Ids, Ids]) -> Ids:
-    """Return the label of each pair, by the id in x; each must have one, and only one."""
+def known_labels(pair: PairedSpaces, labels: tuple[Ids, Ids]) -> tuple[Ids, Mask]:
+    """Return the label of each pair, by the id in x, and whether it has one; none may have several."""
     ids, values = labels
+    if not len(ids):
+        return np.zeros(len(pair), values.dtype), np.zeros(len(pair), bool)
     order = np.argsort(ids, kind="stable")
     again = ids[order][1:] == ids[order][:-1]
     if again.any():
         repeated = list(dict.fromkeys(ids[order][1:][again].tolist()))
         raise IdError(f"{len(repeated):,} ids have several labels: {first_few(repeated)}. Give each one.")
-    at = np.searchsorted(ids, pair.ids, sorter=order).clip(max=len(order) - 1)
-    without = ids[order[at]] != pair.ids if len(ids) else np.ones(len(pair), bool)
+    at = order[np.searchsorted(ids, pair.ids, sorter=order).clip(max=len(order) - 1)]
+    return values[at], ids[at] == pair.ids
+
+
+def labels_of(pair: PairedSpaces, labels: tuple[Ids, Ids]) -> Ids:
+    """Return the label of each pair, by the id in x; each must have one, and only one."""
+    values, known = known_labels(pair, labels)
+    without = ~known
     if without.any():
         raise IdError(
             f"{int(without.sum()):,} of {len(pair):,} rows have no label: {first_few(list(pair.ids[without]))}. "
             "Label them, or take another strategy."
         )
-    return values[order[at]]
+    return values
 
 
 def parse_choice(text: str) -> AnchorChoice | None:

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from relcli._version import versions
-from relcli.accumulators.accumulator import Accumulator, Context
-from relcli.accumulators.composite import Bundle, Folds, Through
-from relcli.accumulators.moments import CrossMoments, HeldOut
 from relcli.accumulators.neighbors import NeighborLists
-from relcli.accumulators.probe import Census, Probe, without_bad_rows
-from relcli.engines.engine import Engine, Progress
+from relcli.accumulators.probe import Census, without_bad_rows
+from relcli.engines.engine import Engine
 from relcli.errors import AnchorError, UsageError, did_you_mean
+from relcli.evaluation.groups import Grouping, score_groups
+from relcli.evaluation.items import item_table, most_moved
+from relcli.evaluation.repeats import with_draws, with_null
+from relcli.evaluation.scoring import Intervals, score_all
+from relcli.evaluation.views import VIEWS, Watch, fill, make_views
 from relcli.measures.catalog import DEFAULT, find_measures
-from relcli.measures.interval import LEVEL, RESAMPLES, Bootstrap, jackknife_interval, median_interval, rate_interval
-from relcli.measures.measure import Measure, PerQuery, Undefined
-from relcli.reports.report import Interval, Report, Score
+from relcli.measures.measure import Measure
+from relcli.reports.report import Report, Score
 from relcli.spaces.anchors import (
     ILL_CONDITIONED,
     AnchorChoice,
@@ -29,16 +30,15 @@ from relcli.spaces.anchors import (
     settle_anchors,
 )
 from relcli.spaces.pairing import Ids, PairedSpaces
-from relcli.spaces.relative import Centering, RelativeProjection, anchor_digest, check_same_frame
+from relcli.spaces.relative import Centering, anchor_digest, check_same_frame
 from relcli.spaces.similarity import parse_similarity, similarity_name
 from relcli.spaces.space import Space
-
-VIEWS = ("relative", "absolute")
 
 #: Up to this many rows all are queries; above it a sample of that many is.
 ALL_QUERIES, SAMPLED_QUERIES = 50_000, 10_000
 
-FOLDS = 10
+#: Mean relative cosines of mismatched rows above this leave little room to differ.
+NARROW = 0.9
 
 #: What may become of rows and anchors that stand in the way.
 POLICIES = {
@@ -64,7 +64,8 @@ class Options:
     """
     How to compare. `measures` empty means the default ones; `k` is the depth of those named "@k".
 
-    `sample` is "auto", "all" or a number of queries; policies are as in the README.
+    `sample` is "auto", "all" or a number of queries; policies are as in the README. `moved` items that
+    agree least are named; `null` permuted pairings and `anchor_draws` other choices of anchors are scored too.
     """
 
     measures: tuple[str, ...] = ()
@@ -80,10 +81,16 @@ class Options:
     missing_anchors: str = "error"
     strict: bool = False
     preset: str | None = None
+    moved: int = 10
+    null: int = 0
+    anchor_draws: int = 0
 
     def __post_init__(self) -> None:
         if self.k < 1:
             raise UsageError(f"-k {self.k} is not a positive number of neighbours.")
+        for name in ("moved", "null", "anchor_draws"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"--{name.replace('_', '-')} {getattr(self, name)} is negative: give 0 or more.")
         if self.seed < 0:
             raise UsageError(f"--seed {self.seed} is negative: seeds are 0 or more.")
         parse_similarity(self.similarity)
@@ -121,18 +128,6 @@ def preset_options(name: str) -> dict[str, Any]:
     return {**PRESETS[name], "preset": name}
 
 
-@dataclass
-class _View:
-    """One view of the pair: its context, its full accumulators, and what was left out of it."""
-
-    name: str
-    context: Context
-    widths: tuple[int, int]
-    projections: tuple[RelativeProjection, RelativeProjection] | None = None
-    full: dict[type[Accumulator], Accumulator] = field(default_factory=dict)
-    without: dict[type[Accumulator], list[Accumulator]] = field(default_factory=dict)
-
-
 def compare(
     x: Space,
     y: Space,
@@ -141,13 +136,16 @@ def compare(
     *,
     engine: Engine,
     pairs: tuple[Ids, Ids] | None = None,
-    progress: Callable[[str, int], Progress] | None = None,
+    groups: tuple[str, Ids, Ids] | None = None,
+    items: Callable[[dict[str, np.ndarray]], None] | None = None,
+    progress: Watch | None = None,
 ) -> Report:
     """
     Return how alike x [n, dx] and y [n', dy] are by the wanted measures, in two passes over the files.
 
-    `pairs` names which id of x goes with which of y, where they differ. `progress` is called with what
-    is being done and the number of pairs to do, and returns what to call as they are done.
+    `pairs` names which id of x goes with which of y, where they differ; `groups` a column, its ids and
+    their labels, to score each label alone; `items` is given the table of all queries. `progress` is called
+    with what is being done and the number of pairs to do, and returns what to call as they are done.
     """
     measures = find_measures(options.measures or DEFAULT, k=options.k)
     check_same_frame(x, y)
@@ -165,7 +163,7 @@ def compare(
     if options.center:
         means = (Centering.of(total / max(census.count, 1)) for total in (census.sum_x, census.sum_y))
         joined = joined.map(*means)
-    _check_depth(measures, len(joined))
+    _check_depth(measures, len(joined), options.k if items else 0)
     frame = settle_anchors(joined, anchors, missing=options.missing_anchors, seed=options.seed)  # type: ignore[arg-type]
     joined = joined.with_anchors(frame.x_ids, frame.y_ids, scored=options.include_anchors)
     scored = int(joined.scored.sum())
@@ -177,17 +175,34 @@ def compare(
     queries = options.queries
     if queries == -1:
         queries = None if scored <= ALL_QUERIES else SAMPLED_QUERIES
-    views = _views(joined, frame, measures, options, queries)
-    _fill(joined, views, measures, engine, progress)
+    grouping = Grouping.of(joined, *groups) if groups else None
+    depth = options.k if items else 1
+    views = make_views(
+        joined, frame, measures, names=options.views, similarity=options.similarity, queries=queries, depth=depth
+    )
+    told = views[0].name
+    by_group = (grouping.codes, len(grouping.names)) if grouping else None
+    fill(joined, views, measures, engine, watch=progress, items_of=told if items else None, groups=by_group)
     sampled = len(views[0].context.queries)
-    bootstrap = _Intervals(options.seed)
-    scores = [
-        score
-        for measure in measures
-        for view in views
-        if (score := _score(measure, view, bootstrap, scored)) is not None
-    ]
+    intervals = Intervals(options.seed)
+    scores = score_all(measures, views, intervals, scored)
+    again: dict[str, Any] = {"engine": engine, "similarity": options.similarity, "queries": queries, "watch": progress}
+    if options.null:
+        scores = with_null(
+            scores, joined, frame, measures, draws=options.null, seed=options.seed, names=options.views, **again
+        )
+    if options.anchor_draws:
+        scores = with_draws(
+            scores, joined, len(frame), measures, draws=options.anchor_draws, seed=options.seed,
+            include_anchors=options.include_anchors, **again,
+        )  # fmt: skip
+    table = item_table(joined, views[0], options.k)
+    if items:
+        items(table)
     frame_facts = _anchor_facts(frame, anchors, options)
+    notes = _notes(frame_facts, joined, frame, options, scores, sampled, scored)
+    if grouping and (left_out := grouping.note()):
+        notes.append(left_out)
     return Report(
         command="compare",
         x=x.facts(),
@@ -197,154 +212,19 @@ def compare(
         scores=tuple(scores),
         settings=_settings(options, measures, sampled, scored),
         versions=versions(),
-        notes=tuple(_notes(frame_facts, joined, frame, options, sampled, scored)),
+        notes=tuple(notes),
+        groups=score_groups(grouping, measures, views, intervals) if grouping else (),
+        moved=most_moved(table, options.moved),
     )
 
 
-def _check_depth(measures: Sequence[Measure], pairs: int) -> None:
-    depth = max((measure.k or 0 for measure in measures if measure.reads is NeighborLists), default=0)
+def _check_depth(measures: Sequence[Measure], pairs: int, least: int) -> None:
+    depth = max([least, *(measure.k or 0 for measure in measures if measure.reads is NeighborLists)])
     if depth >= pairs:
         raise UsageError(
             f"k = {depth:,} neighbours need at least {depth + 1:,} shared pairs, and the spaces share {pairs:,}. "
             "Pass a smaller -k, or share more."
         )
-
-
-def _why_not(measure: Measure, view: _View) -> str | None:
-    """Return why a measure has no value on a view, None where it has one."""
-    dx, dy = view.widths
-    if measure.same_width and dx != dy:
-        return f"x has {dx} dimensions and y {dy}: their coordinates cannot be compared"
-    return None
-
-
-def _views(
-    pair: PairedSpaces, frame: Anchors, measures: Sequence[Measure], options: Options, queries: int | None
-) -> list[_View]:
-    depth = max((m.k or 1 for m in measures if m.reads is NeighborLists), default=1)
-    cross = any(m.reads is NeighborLists and m.same_width for m in measures)
-    context = Context(probe=pair.probe(queries), anchors=(frame.x, frame.y), k=depth, cross=cross)
-    views = []
-    for name in options.views:
-        if name == "relative":
-            sides = _projections(frame, options)
-            views.append(_View(name, context.through(*sides), (sides[0].dim, sides[1].dim), sides))
-        else:
-            views.append(_View(name, context, (pair.x.dim, pair.y.dim)))
-    return views
-
-
-def _projections(frame: Anchors, options: Options) -> tuple[RelativeProjection, RelativeProjection]:
-    return RelativeProjection(frame.x, options.similarity), RelativeProjection(frame.y, options.similarity)
-
-
-def _fill(
-    pair: PairedSpaces,
-    views: Sequence[_View],
-    measures: Sequence[Measure],
-    engine: Engine,
-    progress: Callable[[str, int], Progress] | None,
-) -> None:
-    """Fill every accumulator that a defined measure reads, all in one pass."""
-    bundle = Bundle({view.name: _wanted(view, measures) for view in views})
-    if any(_inner(part).parts for part in bundle.parts.values()):
-        bundle = engine.reduce(pair, bundle, progress and progress("comparing", len(pair)))
-    for view in views:
-        for part in _inner(bundle[view.name]).parts.values():
-            if isinstance(part, Folds):
-                total = part.total()
-                view.without[type(total)] = part.without_each()
-                view.full[type(total)] = total
-            else:
-                view.full[type(part)] = part
-        view.full[Probe] = Probe.of(view.context)
-
-
-def _inner(part: Accumulator) -> Bundle:
-    inner = part.inner if isinstance(part, Through) else part
-    assert isinstance(inner, Bundle)
-    return inner
-
-
-def _wanted(view: _View, measures: Sequence[Measure]) -> Accumulator:
-    reads = {m.reads for m in measures if view.name in m.views and _why_not(m, view) is None} - {Probe}
-    parts: dict[str, Accumulator] = {}
-    for kind in sorted(reads, key=lambda kind: kind.__name__):
-        empty = kind.empty(view.context, *view.widths)
-        parts[kind.__name__] = Folds.of(empty, FOLDS) if kind in (CrossMoments, HeldOut) else empty
-    return Through(Bundle(parts), *view.projections) if view.projections else Bundle(parts)
-
-
-class _Intervals:
-    """Bootstraps by number of queries, made once each."""
-
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
-        self._made: dict[int, Bootstrap] = {}
-
-    def mean(self, values: np.ndarray) -> Interval | None:
-        if len(values) < 2:
-            return None
-        if len(values) not in self._made:
-            self._made[len(values)] = Bootstrap(len(values), seed=self._seed)
-        ends = self._made[len(values)].interval(values)
-        return Interval(*ends, LEVEL, f"bootstrap of queries ({RESAMPLES:,} draws), conditional on the gallery")
-
-
-def _score(measure: Measure, view: _View, intervals: _Intervals, scored: int) -> Score | None:
-    if view.name not in measure.views:
-        return None
-    facts: dict[str, Any] = {
-        "measure": measure.name,
-        "view": view.name,
-        "range": measure.range,
-        "higher_is_closer": measure.higher_is_closer,
-        "definition": measure.definition,
-        "cite": measure.cite,
-        "section": measure.section,
-    }
-    reason = _why_not(measure, view)
-    if reason:
-        return Score(value=None, undefined_because=reason, **facts)
-    accumulator = view.full[measure.reads]
-    try:
-        found = measure.value(accumulator)
-        facts["chance"] = measure.chance_level(accumulator)
-    except Undefined as undefined:
-        return Score(value=None, undefined_because=str(undefined), **facts)
-    except (ArithmeticError, np.linalg.LinAlgError) as error:
-        return Score(value=None, undefined_because=f"its arithmetic fails on numbers this large ({error})", **facts)
-    facts["gallery"] = getattr(accumulator, "gallery", None)
-    if isinstance(found, PerQuery):
-        return _mean_over_queries(facts, found, intervals)
-    try:
-        others = [float(measure.value(other)) for other in view.without[measure.reads]]  # type: ignore[arg-type]
-        ends = jackknife_interval(found, others, measure.range)
-        interval = Interval(*ends, LEVEL, f"delete-a-group jackknife ({len(others)} folds)")
-    except (Undefined, ArithmeticError, np.linalg.LinAlgError):
-        interval = None
-    return Score(value=float(found), interval=interval, pairs=getattr(accumulator, "count", scored), **facts)
-
-
-def _mean_over_queries(facts: dict[str, Any], found: PerQuery, intervals: _Intervals) -> Score:
-    directions = [found.forward] if found.backward is None else [found.forward, found.backward]
-    middle = np.median if found.median else np.mean
-    values = [float(middle(way)) for way in directions]
-    if found.median:
-        low, high = np.mean([median_interval(way) for way in directions], axis=0).tolist()
-        interval: Interval | None = Interval(low, high, LEVEL, "order statistics of queries")
-    elif found.rate:
-        interval = Interval(*rate_interval(float(np.mean(values)), len(found.forward)), LEVEL, "Wilson score of queries")
-    else:
-        interval = intervals.mean(np.mean(directions, axis=0))
-    return Score(
-        value=float(np.mean(values)),
-        forward=values[0] if len(values) == 2 else None,
-        backward=values[1] if len(values) == 2 else None,
-        interval=interval,
-        pairs=len(found.forward),
-        **facts,
-    )
 
 
 def _anchor_facts(frame: Anchors, wanted: AnchorList | AnchorChoice, options: Options) -> dict[str, Any]:
@@ -376,6 +256,8 @@ def _settings(options: Options, measures: Sequence[Measure], sampled: int, score
         "on_bad": options.on_bad,
         "missing_anchors": options.missing_anchors,
         "strict": options.strict,
+        "null": options.null,
+        "anchor_draws": options.anchor_draws,
     }
 
 
@@ -384,6 +266,7 @@ def _notes(
     pair: PairedSpaces,
     frame: Anchors,
     options: Options,
+    scores: Sequence[Score],
     sampled: int,
     scored: int,
 ) -> list[str]:
@@ -401,6 +284,12 @@ def _notes(
         notes.append(
             f"{len(frame)} anchors for {widest} dimensions leave a rotation fitted on them under-determined: "
             "the held-out figures improve with more anchors"
+        )
+    narrow = next((s for s in scores if (s.measure, s.view) == ("cosine", "relative")), None)
+    if narrow and narrow.chance is not None and narrow.chance > NARROW and not options.center:
+        notes.append(
+            f"mismatched rows have relative cosine {narrow.chance:.2f}: the spaces are narrow cones, and --center may "
+            "tell more"
         )
     for side in ("x", "y"):
         condition = frame_facts[f"condition_{side}"]

@@ -19,7 +19,8 @@ from relcli.accumulators.probe import Census
 from relcli.arrays import Floats, on_grid
 from relcli.engines.engine import Engine, Progress
 from relcli.errors import IdError, JoinError, UsageError, VectorError, did_you_mean, first_few
-from relcli.measures.interval import LEVEL, RESAMPLES, Bootstrap, median_interval
+from relcli.evaluation.vias import via_name
+from relcli.measures.interval import LEVEL, RESAMPLES, Bootstrap, median_interval, rate_interval
 from relcli.measures.relevance import first_ranks, hit_chances, reciprocal_ranks
 from relcli.reports.report import Interval, Score
 from relcli.reports.retrieval import Hit, QueryHits, Retrieval
@@ -29,7 +30,6 @@ from relcli.spaces.gallery import Gallery
 from relcli.spaces.index import ApproximateIndex, parse_index
 from relcli.spaces.pairing import Ids, Index, Mask, PairedSpaces, hash_ids
 from relcli.spaces.relative import Centering, RelativeProjection, anchor_digest, check_same_frame
-from relcli.spaces.similarity import parse_similarity, similarity_name
 from relcli.spaces.space import Space
 
 #: The depth of the neighbourhoods that CSLS takes its means over.
@@ -96,28 +96,6 @@ class Options:
             if said not in allowed:
                 flag = name.replace("_", "-")
                 raise UsageError(f"--{flag} {said!r} is none of {', '.join(allowed)}.{did_you_mean(said, allowed)}")
-
-
-def via_name(text: str) -> str:
-    """Return the name of a method such as "relative", "relative:euclidean", "translate:ortho" or "absolute"."""
-    kind, colon, detail = text.strip().partition(":")
-    if kind == "relative":
-        name = similarity_name(parse_similarity(detail)) if colon else "cosine"
-        return "relative" if name == "cosine" else f"relative:{name}"
-    if kind == "translate":
-        methods = translation.TRANSLATORS
-        if detail not in methods:
-            raise UsageError(
-                f"No translation is called {detail!r}; there are "
-                f"{', '.join(f'translate:{method}' for method in methods)}.{did_you_mean(detail, methods)}"
-            )
-        return f"translate:{detail}"
-    if kind == "absolute" and not colon:
-        return "absolute"
-    raise UsageError(
-        f"--via {text!r} is no way to compare: give relative, relative:SIMILARITY, translate:METHOD or absolute."
-        f"{did_you_mean(kind, ('relative', 'translate', 'absolute'))}"
-    )
 
 
 @dataclass(frozen=True)
@@ -247,7 +225,9 @@ class _Counts:
     relevant: list[Index] = field(default_factory=list)
 
     def add(self, counted: Mask, greater: Index, level: Index, tied: Index, relevant: Index) -> None:
-        for kept, new in zip((self.greater, self.level, self.tied, self.relevant), (greater, level, tied, relevant)):
+        for kept, new in zip(
+            (self.greater, self.level, self.tied, self.relevant), (greater, level, tied, relevant), strict=True
+        ):
             kept.append(new[counted])
 
     def arrays(self) -> tuple[Index, Index, Index, Index]:
@@ -802,7 +782,7 @@ class _Retriever:
             if cut <= n:
                 yield Score(
                     f"recall@{cut}",
-                    **intervals.mean(hit_chances(greater, level, tied, cut)),
+                    **_rate(hit_chances(greater, level, tied, cut)),
                     chance=float(hit_chances(*chance, cut).mean()),
                     range=(0, 1),
                     definition=f"share of queries with a relevant item among their first {cut}, x to y",
@@ -924,6 +904,14 @@ class _Widening:
 
     def __call__(self, v: Floats) -> Floats:
         return translation.widened(v, self.width)
+
+
+def _rate(values: Floats) -> dict[str, Any]:
+    """Return the value and interval of a share of hits."""
+    share = float(values.mean())
+    if len(values) < 2:
+        return {"value": share}
+    return {"value": share, "interval": Interval(*rate_interval(share, len(values)), LEVEL, "Wilson score of queries")}
 
 
 def _same(v: Floats) -> Floats:

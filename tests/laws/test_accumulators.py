@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import relcli.accumulators as package
 from relcli.accumulators.accumulator import Accumulator, Context
 from relcli.accumulators.columns import Columns
-from relcli.accumulators.composite import Bundle, Folds, Through
+from relcli.accumulators.composite import Bundle, Folds, Parts, Through
 from relcli.accumulators.moments import CrossMoments, HeldOut
 from relcli.accumulators.neighbors import NeighborLists
 from relcli.accumulators.probe import Census, Probe
@@ -30,7 +30,7 @@ from relcli.spaces.space import Origin, Space
 from tests.strategies import gaussian_pair
 
 ROWS, WIDTH, ANCHORS = 60, 5, 8
-COMPOSITES = (Bundle, Through, Folds)
+COMPOSITES = (Bundle, Through, Folds, Parts)
 
 # sums of floats in another order differ by rounding, all else must not
 SUMS = (CrossMoments, HeldOut, Census, Columns)
@@ -97,9 +97,15 @@ def folds(pair: PairedSpaces) -> Accumulator:
     return Folds.of(Bundle({"moments": plain(CrossMoments)(pair), "held out": plain(HeldOut)(pair)}), 4)
 
 
+def parts(pair: PairedSpaces) -> Accumulator:
+    """Return moments by group: three groups, and a quarter of the pairs in none."""
+    inner = Bundle({"moments": plain(CrossMoments)(pair), "held out": plain(HeldOut)(pair)})
+    return Parts.of(inner, np.arange(ROWS) % 4 - 1, 3)
+
+
 MAKERS: dict[str, Callable[[PairedSpaces], Accumulator]] = {
     **{kind.__name__: plain(kind) for kind in found() if kind not in COMPOSITES},
-    **{kind.__name__: make for kind, make in zip(COMPOSITES, (bundle, through, folds), strict=True)},
+    **{kind.__name__: make for kind, make in zip(COMPOSITES, (bundle, through, folds, parts), strict=True)},
 }
 every_accumulator = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 every_pair = pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
@@ -111,6 +117,8 @@ def readings(accumulator: Accumulator) -> Iterator[tuple[str, Any, float]]:
         inner = accumulator.parts.items()
     elif isinstance(accumulator, Folds):
         inner = [*enumerate(accumulator.folds), ("total", accumulator.total())]
+    elif isinstance(accumulator, Parts):
+        inner = enumerate(accumulator.parts)
     elif isinstance(accumulator, Through):
         inner = [("inner", accumulator.inner)]
     else:
@@ -342,6 +350,41 @@ def test_folds_part_the_pairs_and_leave_each_out_once():
 
     assert filled.total().count == sum(counts) == ROWS - ANCHORS
     assert [left.count for left in filled.without_each()] == [sum(counts) - count for count in counts]
+
+
+def test_parts_take_the_pairs_of_their_code_and_no_others():
+    pair = PAIRS["equal widths"]
+    codes = np.arange(ROWS) % 4 - 1
+    filled = fed(Parts.of(plain(CrossMoments)(pair), codes, 3), pair, np.arange(ROWS), 7)
+    alone = [fed(plain(CrossMoments)(pair), pair, np.flatnonzero(codes[pair.rank] == code)) for code in range(3)]
+
+    for part, expected in zip(filled.parts, alone, strict=True):
+        assert_same(part, expected)
+
+
+def filled(kind: type, pair: PairedSpaces, context: Context) -> Accumulator:
+    """Return an accumulator that has seen all pairs under a context."""
+    if kind is Probe:
+        return Probe.of(context)
+    return fed(kind.empty(context, pair.x.dim, pair.y.dim), pair, np.arange(ROWS), 13)
+
+
+SELECTIONS = {"some": np.array([1, 4, 5, 19]), "one": np.array([7]), "all": np.arange(20)}
+
+
+@every_pair
+@pytest.mark.parametrize("queries", SELECTIONS.values(), ids=SELECTIONS)
+@pytest.mark.parametrize("kind", [Probe, NeighborLists, RankCounts], ids=lambda kind: kind.__name__)
+def test_only_some_queries_are_what_a_pass_with_them_alone_finds(kind, queries, pair):
+    context = context_of(pair)
+    whole = filled(kind, pair, context)
+    before = copy.deepcopy(whole)
+    some = whole.only(queries)
+
+    assert_same(some, filled(kind, pair, context.only(queries)))
+    np.testing.assert_array_equal(some.context.queries.rank, context.queries.rank[queries])
+    assert_same(whole, before, to_the_bit=True)
+    assert shared_memory(some, whole, context) == []
 
 
 def test_a_census_names_bad_rows_whoever_met_them():

@@ -1,0 +1,55 @@
+"""relcli diff"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from relcli.cli import output
+
+Old = Annotated[str, typer.Argument(metavar="OLD", help="JSON report; - for stdin.")]
+New = Annotated[str, typer.Argument(metavar="NEW", help="JSON report; - for stdin.")]
+Force = Annotated[bool, typer.Option("--force", help="Compare even where conventions differ.")]
+FormatName = Annotated[
+    str | None, typer.Option("--format", "-f", metavar="NAME", help="table (as it is), json or markdown.")
+]
+Files = Annotated[
+    list[Path] | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Also write .json, .md or .txt; may be repeated."),
+]
+
+
+def diff(
+    old: Old,
+    new: New,
+    force: Force = False,
+    as_json: output.AsJson = False,
+    format_name: FormatName = None,
+    files: Files = None,
+) -> None:
+    """
+    Show what changed between two reports: old, new, change, combined interval, and what it means.
+
+    Example: relcli diff main.json report.json
+    """
+    from relcli.reports import diff as diffs
+    from relcli.reports.writing import format_for, write_text
+
+    format_chosen = output.chosen_format(as_json, format_name, files, formats=diffs.FORMATS)
+    output.refuse_overwriting(files, old, new)
+    after, before = diffs.read_both(new, old)
+    assert before is not None
+    if not force:
+        diffs.refuse_different(before, after)
+    found = diffs.diff(before, after)
+    for file in files or ():
+        write_text(file, diffs.FORMATS[format_for(file)](found))
+    if format_chosen == "table":
+        from rich.console import Console
+
+        diffs.print_diff(found, Console())
+    else:
+        sys.stdout.write(diffs.FORMATS[format_chosen](found))

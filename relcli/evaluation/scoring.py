@@ -1,0 +1,125 @@
+"""From what a view's accumulators hold to scores with chance levels and intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from relcli.accumulators.accumulator import Accumulator
+from relcli.evaluation.views import View
+from relcli.measures.interval import LEVEL, RESAMPLES, Bootstrap, jackknife_interval, median_interval, rate_interval
+from relcli.measures.measure import Measure, PerQuery, Undefined
+from relcli.reports.report import Interval, Score
+
+_ARITHMETIC = (ArithmeticError, np.linalg.LinAlgError)
+
+
+class Intervals:
+    """Bootstraps by number of queries, made once each from one seed."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._made: dict[int, Bootstrap] = {}
+
+    def of(self, found: PerQuery) -> Interval | None:
+        """Return the interval of a mean, a rate or a median over queries."""
+        directions = directions_of(found)
+        if found.median:
+            low, high = np.mean([median_interval(way) for way in directions], axis=0).tolist()
+            return Interval(low, high, LEVEL, "order statistics of queries")
+        values = np.mean(directions, axis=0)
+        if found.rate:
+            return Interval(*rate_interval(float(values.mean()), len(values)), LEVEL, "Wilson score of queries")
+        if len(values) < 2:
+            return None
+        if len(values) not in self._made:
+            self._made[len(values)] = Bootstrap(len(values), seed=self._seed)
+        ends = self._made[len(values)].interval(values)
+        return Interval(*ends, LEVEL, f"bootstrap of queries ({RESAMPLES:,} draws), conditional on the gallery")
+
+
+def directions_of(found: PerQuery) -> list[np.ndarray]:
+    """Return the values of each direction there is."""
+    return [found.forward] if found.backward is None else [found.forward, found.backward]
+
+
+def score_all(measures: Iterable[Measure], views: Sequence[View], intervals: Intervals, scored: int) -> list[Score]:
+    """Return the scores of every measure on every view it is defined for, measure by measure."""
+    return [
+        score_one(measure, view, view.full.get(measure.reads), intervals, view.without.get(measure.reads, ()), scored)
+        for measure in measures
+        for view in views
+        if view.name in measure.views
+    ]
+
+
+def values_of(measures: Iterable[Measure], views: Sequence[View]) -> Iterator[tuple[str, str, float]]:
+    """Yield measure, view and value of every score that has one: no chance level, no interval."""
+    for measure in measures:
+        for view in views:
+            accumulator = view.full.get(measure.reads)
+            if view.name not in measure.views or view.why_not(measure) or accumulator is None:
+                continue
+            try:
+                found = measure.value(accumulator)
+            except (Undefined, *_ARITHMETIC):
+                continue
+            value = float(np.mean(_means(found))) if isinstance(found, PerQuery) else float(found)
+            if np.isfinite(value):
+                yield measure.name, view.name, value
+
+
+def score_one(
+    measure: Measure,
+    view: View,
+    accumulator: Accumulator | None,
+    intervals: Intervals,
+    without: Sequence[Accumulator] = (),
+    scored: int = 0,
+) -> Score:
+    """Return one score, undefined with its reason where there is no value."""
+    facts: dict[str, Any] = {
+        "measure": measure.name,
+        "view": view.name,
+        "range": measure.range,
+        "higher_is_closer": measure.higher_is_closer,
+        "definition": measure.definition,
+        "cite": measure.cite,
+        "section": measure.section,
+    }
+    reason = view.why_not(measure)
+    if reason or accumulator is None:
+        return Score(value=None, undefined_because=reason or "there are too many groups to keep its moments", **facts)
+    try:
+        found = measure.value(accumulator)
+        facts["chance"] = measure.chance_level(accumulator)
+    except Undefined as undefined:
+        return Score(value=None, undefined_because=str(undefined), **facts)
+    except _ARITHMETIC as error:
+        return Score(value=None, undefined_because=f"its arithmetic fails on numbers this large ({error})", **facts)
+    facts["gallery"] = getattr(accumulator, "gallery", None)
+    if isinstance(found, PerQuery):
+        ways = _means(found)
+        facts |= dict(zip(("forward", "backward"), ways, strict=True)) if len(ways) == 2 else {}
+        interval = intervals.of(found)
+        return Score(value=float(np.mean(ways)), interval=interval, pairs=len(found.forward), **facts)
+    pairs = getattr(accumulator, "count", scored)
+    return Score(value=float(found), interval=_jackknife(measure, found, without), pairs=pairs, **facts)
+
+
+def _means(found: PerQuery) -> list[float]:
+    """Return the mean of each direction, or the median."""
+    return [float((np.median if found.median else np.mean)(way)) for way in directions_of(found)]
+
+
+def _jackknife(measure: Measure, value: float, without: Sequence[Accumulator]) -> Interval | None:
+    if not without:
+        return None
+    try:
+        others = [float(measure.value(other)) for other in without]  # type: ignore[arg-type]
+    except (Undefined, *_ARITHMETIC):
+        return None
+    ends = jackknife_interval(value, others, measure.range)
+    return Interval(*ends, LEVEL, f"delete-a-group jackknife ({len(others)} folds)")

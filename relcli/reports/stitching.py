@@ -1,0 +1,376 @@
+"""What `stitch` found, as values: figures of heads across spaces; their JSON, CSV, Markdown and table."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from relcli.reports import phrases
+from relcli.reports.markdown import code, escape
+from relcli.reports.report import json_value
+from relcli.reports.schema import Schema, count, free, list_of, maybe, object_of, space_schema, text
+from relcli.reports.table import fact_lines, print_parts
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.table import Table
+
+#: major.minor of the JSON document; an added key is a minor step, anything else a major one.
+STITCHING_VERSION = "1.0"
+
+#: How the figures are called to a reader; those of a classification, then those of a regression.
+LABELS = {"accuracy": "accuracy", "weighted-f1": "weighted F1", "r2": "R²", "mse": "MSE"}
+
+_NAME_WIDTH = 20
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure over the seeds: mean, deviation (None for one seed), and the value of each."""
+
+    mean: float | None
+    sd: float | None
+    values: tuple[float | None, ...]
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Figure:
+        """Return the figure of some values; NaN among them makes the mean None."""
+        mean = sum(values) / len(values)
+        spread = sum((value - mean) ** 2 for value in values)
+        sd = (spread / (len(values) - 1)) ** 0.5 if len(values) > 1 else None
+        return cls(json_value(mean), json_value(sd), tuple(map(json_value, values)))
+
+
+@dataclass(frozen=True)
+class Stitch:
+    """
+    How heads trained on `source` do on `target`, `via` a method; where both are one there is no stitch.
+
+    `of_ceiling` is the share of what the head on absolute vectors reaches in its own space. `figures` are
+    empty exactly when `undefined_because` says why.
+    """
+
+    source: str
+    target: str
+    via: str
+    figures: dict[str, Figure] = field(default_factory=dict)
+    of_ceiling: float | None = None
+    classes: tuple[dict[str, Any], ...] = ()
+    undefined_because: str | None = None
+
+    @property
+    def stitched(self) -> bool:
+        """Whether the head was trained in another space."""
+        return self.source != self.target
+
+
+@dataclass(frozen=True)
+class Stitching:
+    """
+    What `stitch` found.
+
+    `spaces`, `rows`, `labels`, `anchors`, `settings` and `versions` are plain JSON values with the keys of the
+    schema; `chance` is what a head that knows only the training labels reaches.
+    """
+
+    task: str
+    head: str
+    spaces: tuple[dict[str, Any], ...]
+    rows: dict[str, Any]
+    labels: dict[str, Any]
+    anchors: dict[str, Any]
+    stitches: tuple[Stitch, ...]
+    chance: dict[str, Figure]
+    settings: dict[str, Any]
+    versions: dict[str, str]
+    notes: tuple[str, ...] = ()
+
+    def stitch(self, source: str, target: str, via: str = "relative") -> Stitch:
+        """Return how heads of `source` do on `target`; KeyError where that was not asked."""
+        for stitch in self.stitches:
+            if (stitch.source, stitch.target, stitch.via) == (source, target, via):
+                return stitch
+        raise KeyError(f"{source} → {target} via {via}")
+
+
+def to_document(found: Stitching) -> dict[str, Any]:
+    """Return the JSON values of the document."""
+    document = asdict(found)
+    document["stitches"] = [{**asdict(stitch), "stitched": stitch.stitched} for stitch in found.stitches]
+    values: dict[str, Any] = json_value({"schema_version": STITCHING_VERSION, "command": "stitch", **document})
+    return values
+
+
+def to_json(found: Stitching) -> str:
+    """Return the JSON document."""
+    return json.dumps(to_document(found), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+_COLUMNS = ("source", "target", "via", "stitched", "measure", "mean", "sd", "seeds", "of_ceiling", "undefined_because")
+
+
+def to_csv(found: Stitching) -> str:
+    """Return every figure, unrounded, a row each; an undefined stitch has one row that says why."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, _COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for s in found.stitches:
+        row = {"source": s.source, "target": s.target, "via": s.via, "stitched": "true" if s.stitched else "false"}
+        for name, figure in s.figures.items():
+            share = s.of_ceiling if name == "accuracy" else None
+            of_figure = {"mean": figure.mean, "sd": figure.sd, "seeds": len(figure.values), "of_ceiling": share}
+            writer.writerow({**row, "measure": name, **of_figure})
+        if not s.figures:
+            writer.writerow({**row, "undefined_because": s.undefined_because})
+    return out.getvalue()
+
+
+def to_markdown(found: Stitching) -> str:
+    """Return the table and what it rests on."""
+    headings, rows = _figures(found)
+    blocks = [
+        "### relcli stitch: " + ", ".join(code(space["name"]) for space in found.spaces),
+        "\n".join(f"- **{label}** {escape(phrases.joined(facts))}" for label, facts in _facts(found).items()),
+        _markdown_table(headings, rows),
+        "\n".join(f"- {escape(line)}" for line in (*_reasons(found), *found.notes)),
+    ]
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [[*headings], [":--", ":--", ":--", *("--:" for _ in headings[3:])], *([*map(escape, row)] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def to_text(found: Stitching, *, width: int = 80, per_class: bool = False) -> str:
+    """Return the table without colour."""
+    from rich.console import Console
+
+    file = io.StringIO()
+    console = Console(file=file, width=width, color_system=None, legacy_windows=False)
+    print_stitching(found, console, per_class=per_class)
+    return file.getvalue()
+
+
+FORMATS: dict[str, Callable[[Stitching], str]] = {
+    "table": to_text,
+    "json": to_json,
+    "markdown": to_markdown,
+    "csv": to_csv,
+}
+
+
+def print_stitching(found: Stitching, console: Console, *, per_class: bool = False) -> None:
+    """Print what was done, a line for each pair and method, and the classes where they are asked for."""
+    print_parts(_parts(found, console, per_class), console)
+
+
+def _parts(found: Stitching, console: Console, per_class: bool) -> Iterator[RenderableType]:
+    from rich.table import Table
+    from rich.text import Text
+
+    header = Table.grid(padding=(0, 2, 0, 0))
+    header.add_column(style="bold", no_wrap=True)
+    header.add_column(overflow="fold")
+    facts = _facts(found)
+    label_width = max(map(len, facts)) + 2
+    for label, of_label in facts.items():
+        header.add_row(label, Text("\n".join(fact_lines(of_label, console.width - label_width))))
+    yield header
+    yield ""
+    headings, rows = _figures(found)
+    yield _table(headings, _without_repeats(rows), console)
+    if per_class:
+        for stitch in found.stitches:
+            if stitch.classes:
+                yield ""
+                yield Text(f"{stitch.source} → {stitch.target} · {stitch.via}", style="bold")
+                yield _table(_CLASS_HEADINGS, [_class_row(entry) for entry in stitch.classes], console, names=1)
+    yield ""
+    notes = Table.grid(padding=(0, 1, 0, 0))
+    notes.add_column(no_wrap=True)
+    notes.add_column(overflow="fold")
+    for line in (*_reasons(found), *found.notes):
+        notes.add_row("note", Text(line))
+    yield notes
+
+
+_CLASS_HEADINGS = ("class", "precision", "recall", "F1", "rows")
+
+
+def _class_row(entry: Mapping[str, Any]) -> list[str]:
+    return [entry["label"], *(phrases.number(entry[name]) for name in ("precision", "recall", "f1")), _rows(entry)]
+
+
+def _rows(entry: Mapping[str, Any]) -> str:
+    return f"{entry['support']:,.0f}" if float(entry["support"]).is_integer() else f"{entry['support']:,.1f}"
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], console: Console, *, names: int = 3) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for place, heading in enumerate(headings):
+        if place < names:
+            table.add_column(heading, overflow="fold", max_width=None if place == 2 else _NAME_WIDTH)
+        else:
+            table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def _facts(found: Stitching) -> dict[str, list[str]]:
+    rows, labels, anchors, settings = found.rows, found.labels, found.anchors, found.settings
+    facts = {
+        "spaces": [f"{s['name']} {s['rows']:,} × {s['dim']:,}" for s in found.spaces],
+        "rows": [
+            f"{rows['used']:,} used of {rows['shared']:,} shared",
+            f"{rows['train']:,} train, {rows['test']:,} test",
+            f"split: {rows['split']}",
+        ],
+        "labels": [f"{labels['source']}", _labelled(found)],
+        "anchors": [f"{anchors['count']:,} ({anchors['source']})"],
+        "head": [
+            found.head,
+            "transductive: standardised with the test rows" if settings["transductive"] else "inductive",
+            "centred" if settings["center"] else "",
+            f"{settings['seeds']} seeds, mean ± sd" if settings["seeds"] > 1 else "",
+        ],
+        "chance": [f"{LABELS[name]} {_spread(figure)}" for name, figure in found.chance.items()],
+    }
+    facts["chance"].append("majority class" if found.task == "classification" else "mean of the training targets")
+    return {label: [fact for fact in of_label if fact] for label, of_label in facts.items()}
+
+
+def _labelled(found: Stitching) -> str:
+    classes = found.labels["classes"]
+    return f"{len(classes):,} classes" if classes else f"{found.labels['dim']:,} targets"
+
+
+def _figures(found: Stitching) -> tuple[list[str], list[list[str]]]:
+    """Return headings and rows of texts: trained on, tested on, via, and the figures."""
+    names = list(found.chance)
+    shares = found.task == "classification"
+    headings = ["trained on", "tested on", "via", *(LABELS[name] for name in names), *(["of ceiling"] if shares else [])]
+    rows = []
+    for s in found.stitches:
+        cells = [_spread(s.figures[name]) if s.figures else phrases.MISSING for name in names]
+        ceiling = phrases.MISSING if s.of_ceiling is None else f"{s.of_ceiling:.2f}"
+        rows.append([s.source, s.target if s.stitched else "(no stitch)", s.via, *cells, *([ceiling] if shares else [])])
+    return headings, rows
+
+
+def _without_repeats(rows: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Return the rows with what a row above already says left blank in the first two columns."""
+    shown, before = [], ("", "")
+    for source, target, *rest in rows:
+        same = before[0] == source
+        shown.append(["" if same else source, "" if same and before[1] == target else target, *rest])
+        before = (source, target)
+    return shown
+
+
+def _spread(figure: Figure) -> str:
+    if figure.mean is None:
+        return phrases.MISSING
+    return phrases.number(figure.mean) + (f" ± {phrases.number(figure.sd)}" if figure.sd is not None else "")
+
+
+def _reasons(found: Stitching) -> list[str]:
+    reasons = (s.undefined_because for s in found.stitches if s.undefined_because)
+    return list(dict.fromkeys(reasons))
+
+
+def stitching_schema() -> Schema:
+    """Return the JSON Schema (draft 2020-12) of the document; minor versions may add keys."""
+    figure = object_of(
+        "Figure",
+        "One figure over the seeds.",
+        {
+            "mean": maybe("number", "Mean over the seeds."),
+            "sd": maybe("number", "Standard deviation over the seeds, null for one."),
+            "values": list_of({"type": ["number", "null"]}, "The value of each seed."),
+        },
+    )
+    figures: Schema = {
+        "type": "object",
+        "description": "By name: accuracy and weighted-f1, or r2 and mse.",
+        "additionalProperties": figure,
+    }
+    of_class = object_of(
+        "Class",
+        "How one class fares, over the seeds.",
+        {
+            "label": text("The class."),
+            "precision": maybe("number", "Share of its predictions that are right."),
+            "recall": maybe("number", "Share of its rows that are found."),
+            "f1": maybe("number", "Harmonic mean of both."),
+            "support": maybe("number", "Its test rows."),
+        },
+    )
+    stitch = object_of(
+        "Stitch",
+        "Heads trained on one space and tested on another, or on the same one.",
+        {
+            "source": text("The space that the head was trained on."),
+            "target": text("The space that it was tested on."),
+            "via": text("absolute, relative, relative:SIMILARITY or translate:METHOD."),
+            "stitched": {"type": "boolean", "description": "Whether the two differ."},
+            "figures": figures,
+            "of_ceiling": maybe("number", "Accuracy over that of the absolute head in its own space."),
+            "classes": list_of(of_class, "One entry a class; empty for a regression."),
+            "undefined_because": maybe("string", "Why there are no figures."),
+        },
+    )
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:relcli:stitching:{STITCHING_VERSION}",
+        **object_of(
+            "relcli stitching",
+            "How heads trained on one space do on others.",
+            {
+                "schema_version": {
+                    "type": "string",
+                    "pattern": rf"^{STITCHING_VERSION.partition('.')[0]}\.\d+$",
+                    "description": "Version of this document, major.minor; an added key is a minor step.",
+                },
+                "command": {"const": "stitch"},
+                "task": {"enum": ["classification", "regression"], "description": "What the heads predict."},
+                "head": text("The head: svm, logistic, ridge or mlp."),
+                "spaces": list_of(space_schema("space"), "The spaces, in the order they were named."),
+                "rows": object_of(
+                    "Rows",
+                    "The rows that all spaces share.",
+                    {
+                        "shared": count("Ids that every space holds."),
+                        "used": count("Those with a label, a split and good numbers."),
+                        "train": count("Rows that heads are trained on."),
+                        "test": count("Rows that they are tested on, those of the first seed; anchors are not."),
+                        "split": text("Where the split came from."),
+                    },
+                ),
+                "labels": object_of(
+                    "Labels",
+                    "What is predicted.",
+                    {
+                        "source": text("Where it came from."),
+                        "classes": list_of({"type": "string"}, "The classes; empty for a regression."),
+                        "dim": count("Numbers of a target."),
+                    },
+                ),
+                "anchors": free("Count, source, and the digest of the first seed's ids."),
+                "stitches": list_of(stitch, "One entry for each pair of spaces and method."),
+                "chance": figures,
+                "settings": free("The settings that the figures depend on."),
+                "versions": free("The versions of relcli and its libraries."),
+                "notes": list_of({"type": "string"}, "What a reader should know before trusting the figures."),
+            },
+        ),
+    }
