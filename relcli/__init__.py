@@ -20,16 +20,24 @@ _API = (
     "compare",
     "inspect",
     "load_map",
+    "match",
+    "matrix",
     "open_space",
     "project",
     "retrieve",
     "save_map",
     "save_space",
+    "stitch",
+    "sweep",
     "translate_apply",
     "translate_fit",
 )
 
 __all__ = ["__version__", *_API]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
 
 
 def __getattr__(name: str) -> Any:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -28,13 +30,18 @@ from relcli.files import sha256_of
 from relcli.formats.format import check_saving, open_ids, open_labels, open_pairs
 from relcli.formats.format import open_space as open_file
 from relcli.formats.format import save_space as save_file
-from relcli.formats.ids import check_ids_path, save_ids
+from relcli.formats.ids import LABEL_NAMES, check_ids_path, open_scores, open_values, save_ids
 from relcli.formats.index import IndexFolder
 from relcli.formats.items import check_items_path, save_items
 from relcli.formats.maps import SavedMap, check_map_path, load_map, save_map
+from relcli.formats.shards import distinct_names, find_dumps, split_member
 from relcli.reports.anchors import AnchorCheck
 from relcli.reports.inspection import Inspection
+from relcli.reports.matrix import MATRIX_VERSION, Matrix
 from relcli.reports.report import Report
+from relcli.reports.stitching import Stitching
+from relcli.reports.study import Keeper, read_study
+from relcli.reports.sweep import SWEEP_VERSION, Sweep
 from relcli.spaces.anchors import AnchorChoice, AnchorList, parse_choice
 from relcli.spaces.index import need_faiss
 from relcli.spaces.pairing import Ids
@@ -47,11 +54,21 @@ from relcli.tasks.compare import Options, preset_options
 from relcli.tasks.compare import compare as compare_spaces
 from relcli.tasks.inspect import Options as InspectOptions
 from relcli.tasks.inspect import inspect as inspect_spaces
+from relcli.tasks.match import Options as MatchOptions
+from relcli.tasks.match import match as match_spaces
+from relcli.tasks.matrix import Options as MatrixOptions
+from relcli.tasks.matrix import Scores
+from relcli.tasks.matrix import matrix as matrix_of_spaces
 from relcli.tasks.project import Options as ProjectOptions
 from relcli.tasks.project import project as project_space
 from relcli.tasks.retrieve import HitLists, Queries, Retrieved, joined_hits
 from relcli.tasks.retrieve import Options as RetrieveOptions
 from relcli.tasks.retrieve import retrieve as retrieve_items
+from relcli.tasks.stitch import Labels, Split
+from relcli.tasks.stitch import Options as StitchOptions
+from relcli.tasks.stitch import stitch as stitch_spaces
+from relcli.tasks.sweep import Options as SweepOptions
+from relcli.tasks.sweep import sweep as sweep_spaces
 from relcli.tasks.translate import FitOptions, Fitted
 from relcli.tasks.translate import apply as apply_translation
 from relcli.tasks.translate import fit as fit_spaces
@@ -607,6 +624,146 @@ def anchors_check(
     return check_spaces_anchors(wanted_anchors(anchors), *spaces, labels=_given_labels(labels, label_column))
 
 
+def sweep(
+    x: Source,
+    y: Source,
+    *,
+    resume: str | Path | None = None,
+    ids_x: str | Path | None = None,
+    ids_y: str | Path | None = None,
+    key_x: str | None = None,
+    key_y: str | None = None,
+    id_column: str | None = None,
+    pairs: str | Path | None = None,
+    workers: int | None = None,
+    engine: Engine | None = None,
+    progress: Callable[[str, int], Progress] | None = None,
+    **options: Any,
+) -> Sweep:
+    """
+    Return the scores of two spaces by number of anchors, strategy and way: what `relcli sweep` prints.
+
+    `x` and `y` are as in `compare`. Other `options` are the fields of `relcli.tasks.sweep.Options`: grid, strategies,
+    draws, measures, via, queries, center, seed, on_duplicate, on_bad, strict; lists may be texts with commas.
+    `resume` names a .json where what is done is kept as it is done, and taken up from: files only, not arrays.
+    """
+    wanted = _known_options(SweepOptions, "sweep", _listed(options))
+    spaces = _open_both(x, y, ids_x, ids_y, key_x, key_y, id_column)
+    with _kept(resume, spaces, "sweep", SWEEP_VERSION) as (earlier, keep):
+        return sweep_spaces(
+            *spaces,
+            wanted,
+            engine=engine or LocalEngine(workers),
+            pairs=_pairs_between(*spaces, pairs) if pairs else None,
+            earlier=earlier,
+            keep=keep,
+            progress=progress,
+        )
+
+
+def matrix(
+    *sources: Source,
+    anchors: str | Path | Iterable[Any] | AnchorList | AnchorChoice | None = None,
+    scores: str | Path | dict[str, float] | None = None,
+    score_column: str | None = None,
+    reference: str | None = None,
+    resume: str | Path | None = None,
+    ids: str | Path | None = None,
+    id_column: str | None = None,
+    workers: int | None = None,
+    engine: Engine | None = None,
+    progress: Callable[[str, int], Progress] | None = None,
+    **options: Any,
+) -> Matrix:
+    """
+    Return the scores of every pair of spaces: what `relcli matrix` prints.
+
+    `sources` are files, globs whose files are a space each, arrays, pairs (ids, array), or Spaces; `ids` a file
+    of the ids of all. `anchors` as in `compare`, but the same ids in all spaces. `scores` are a figure of each
+    space by name, or a table of them with its `score_column`; `reference` the space whose similarity they are
+    held against, the best-scoring one unless given. Other `options` are the fields of
+    `relcli.tasks.matrix.Options`: measures, views, similarity, join ("common" or "pairwise"), order ("given" or
+    "cluster"), sample, seed, on_duplicate, on_bad, missing_anchors, strict. `resume` is as in `sweep`.
+    """
+    wanted = _known_options(MatrixOptions, "matrix", _listed(options))
+    figures = _scores_of(scores, score_column, reference)
+    spaces = _open_many(sources, ids, id_column)
+    with _kept(resume, spaces, "matrix", MATRIX_VERSION) as (earlier, keep):
+        return matrix_of_spaces(
+            spaces,
+            None if anchors is None else wanted_anchors(anchors),
+            wanted,
+            engine=engine or LocalEngine(workers),
+            scores=figures,
+            earlier=earlier,
+            keep=keep,
+            progress=progress,
+        )
+
+
+def _scores_of(
+    scores: str | Path | dict[str, float] | None, column: str | None, reference: str | None
+) -> Scores | None:
+    if scores is None:
+        said = "--score-column" if column else "--reference" if reference else None
+        if said:
+            raise UsageError(f"{said} is about the scores of models: give them with --scores FILE.")
+        return None
+    if isinstance(scores, dict):
+        return Scores({str(name): float(value) for name, value in scores.items()}, column or "score", reference)
+    named = column or "score"
+    return Scores(open_scores(scores, named), named, reference)
+
+
+def _open_many(sources: Sequence[Source], ids: Any, id_column: str | None) -> list[Space]:
+    spaces: list[Space] = []
+    for number, source in enumerate(sources, start=1):
+        if not isinstance(source, str | Path):
+            spaces.append(open_space(source, name=None if isinstance(source, Space) else f"array {number}"))
+            continue
+        spaces += [open_space(place, ids=ids, id_column=id_column) for place in find_dumps([source])]
+    places = [space.origin.path + (f"#{space.origin.member}" if "#" in space.name else "") for space in spaces]
+    names = distinct_names(places)
+    repeated = {name for name, times in Counter(space.name for space in spaces).items() if times > 1}
+    return [
+        replace(space, name=name) if space.name in repeated and space.origin.sha256 else space
+        for space, name in zip(spaces, names, strict=True)
+    ]
+
+
+def _listed(options: dict[str, Any]) -> dict[str, Any]:
+    """Return options with texts such as "mrr,cosine" taken apart, and counts as numbers."""
+    found = {name: value for name, value in options.items() if value is not None}
+    for name in ("grid", "strategies", "measures", "views"):
+        if isinstance(found.get(name), str):
+            found[name] = tuple(dict.fromkeys(part.strip() for part in found[name].split(",") if part.strip()))
+    if "grid" in found:
+        odd = [part for part in found["grid"] if not str(part).isdigit()]
+        if odd:
+            raise UsageError(f"--anchors-grid holds {odd[0]!r}, no number of anchors: write it like 10,50,300.")
+        found["grid"] = tuple(sorted({int(part) for part in found["grid"]}))
+    if isinstance(found.get("via"), str):
+        found["via"] = (found["via"],)
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
+
+
+@contextmanager
+def _kept(path: str | Path | None, spaces: Sequence[Space], command: str, version: str) -> Iterator[tuple[Any, Any]]:
+    """Give what an earlier run left at a path, and what keeps this one there, however it ends."""
+    if path is None:
+        yield None, None
+        return
+    arrays = [space.name for space in spaces if space.origin.sha256 is None]
+    if arrays:
+        raise UsageError(f"A run on arrays cannot be taken up: {first_few(arrays)} is no file. Leave out resume.")
+    document = read_study(path, command, version)
+    keeper = Keeper(path)
+    try:
+        yield (str(path), document) if document else None, keeper
+    finally:
+        keeper.flush()
+
+
 def _open_both(
     x: Source, y: Any, ids_x: Any, ids_y: Any, key_x: Any, key_y: Any, id_column: Any, *, sha256: bool = True
 ) -> tuple[Space, Any]:
@@ -650,3 +807,99 @@ def _given_labels(
     if len(ids) != len(values):
         raise IdError(f"{len(values):,} labels were given for {len(ids):,} ids. Give one label an id.")
     return ids, values
+
+
+def stitch(
+    *sources: Source,
+    anchors: str | Path | Iterable[Any] | AnchorList | AnchorChoice,
+    labels: str | Path | tuple[Iterable[Any], Iterable[Any]] | None = None,
+    targets: Source | None = None,
+    split: str | Path | tuple[Iterable[Any], Iterable[Any]] | None = None,
+    id_column: str | None = None,
+    progress: Callable[[str, int], Progress] | None = None,
+    **options: Any,
+) -> Stitching:
+    """
+    Return how heads trained on one space do on others: what `relcli stitch` prints.
+
+    `sources` are two or more files, arrays or tensors [n, d], pairs (ids, array), or Spaces; `anchors` are as in
+    `compare`. `labels` are a table of ids and labels, "FILE#column", or a pair (ids, labels); or `targets` a
+    space whose rows are to be predicted. `split` says train or test of each id, in the same ways. Other
+    `options` are the fields of `relcli.tasks.stitch.Options`: similarity, translate, scaling, head, regression,
+    test_size, transductive, center, seed, seeds, on_duplicate, on_bad, missing_anchors, missing_labels. Raises a
+    RelcliError where no answer is possible.
+    """
+    if (labels is None) == (targets is None):
+        raise UsageError(
+            "A head learns either labels or targets: give --labels FILE#COLUMN, or --targets DUMP whose rows are to be "
+            "predicted."
+        )
+    if targets is not None:
+        options["regression"] = True
+    wanted = _known_options(StitchOptions, "stitch", _as_tuples(options, "similarity", "translate"))
+    spaces = [
+        open_space(source, name=_name_of(source, f"space {place}"), id_column=id_column)
+        for place, source in enumerate(sources, start=1)
+    ]
+    if labels is not None:
+        learned = Labels(*_column_of(labels, LABEL_NAMES, spaces, "labels"))
+    else:
+        rows = open_space(targets, name=_name_of(targets, "targets"))
+        learned = Labels(rows.ids, rows, rows.origin.path)
+    parts = None if split is None else Split(*_column_of(split, ("split",), spaces, "split"))
+    return stitch_spaces(spaces, wanted_anchors(anchors), learned, wanted, split=parts, progress=progress)
+
+
+def _as_tuples(given: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Return options with those of these names as tuples: a single text stands for itself alone."""
+    lists = {name: given[name] for name in names if given.get(name) is not None}
+    return {**given, **{name: (some,) if isinstance(some, str) else tuple(some) for name, some in lists.items()}}
+
+
+def _column_of(source: Any, names: Sequence[str], spaces: Sequence[Space], what: str) -> tuple[Ids, Ids, str]:
+    """Return the ids and texts of a column, and what it is called: from FILE#column, or from two lists."""
+    if isinstance(source, str | Path):
+        path, column = split_member(source, None)
+        ids, values = open_values(path, column, names=names, rows=spaces[0].ids if spaces else None)
+        return ids, values, str(source)
+    ids, values = (np.asarray([str(cell) for cell in part], np.str_) for part in source)
+    if len(ids) != len(values):
+        raise IdError(f"{len(ids):,} ids were given for {len(values):,} {what}. Give one each.")
+    return ids, values, f"given {what}"
+
+
+def match(
+    x: Source,
+    y: Source,
+    anchors: str | Path | Iterable[Any] | AnchorList | AnchorChoice,
+    *,
+    via: str | Iterable[str] | None = None,
+    ids_x: str | Path | None = None,
+    ids_y: str | Path | None = None,
+    key_x: str | None = None,
+    key_y: str | None = None,
+    id_column: str | None = None,
+    pairs: str | Path | None = None,
+    workers: int | None = None,
+    engine: Engine | None = None,
+    progress: Callable[[str, int], Progress] | None = None,
+    **options: Any,
+) -> Report:
+    """
+    Return how many held-out rows a one-to-one assignment brings together: what `relcli match` prints.
+
+    `x`, `y` and `anchors` are as in `compare`; `via` names methods as in `retrieve`. Other `options` are the fields
+    of `relcli.tasks.match.Options`: queries, center, seed, seeds, on_duplicate, on_bad, missing_anchors, strict.
+    Raises a RelcliError where no answer is possible.
+    """
+    methods = (via,) if isinstance(via, str) else None if via is None else tuple(via)
+    wanted = _known_options(MatchOptions, "match", {**options, "via": methods})
+    spaces = _open_both(x, y, ids_x, ids_y, key_x, key_y, id_column)
+    return match_spaces(
+        *spaces,
+        wanted_anchors(anchors),
+        wanted,
+        engine=engine or LocalEngine(workers),
+        pairs=_pairs_between(*spaces, pairs) if pairs else None,
+        progress=progress,
+    )

@@ -103,3 +103,47 @@ class ExactProduct:
             np.matmul(leading, self._leading.T, out=product[rows])
             product[rows] += np.concatenate([leading, trailing], axis=1) @ self._mixed.T
         return product
+
+
+class ExactSum:
+    """
+    The sum [d] of rows in twice the precision of float64: the same bits in whatever order they come.
+
+    Every addition keeps its rounding error (TwoSum: Knuth, TAOCP 2, 4.2.2), so the result is the true sum
+    rounded once. Keeps 2·d numbers.
+    """
+
+    def __init__(self, dim: int) -> None:
+        self._sum, self._error = np.zeros(dim), np.zeros(dim)
+
+    def add(self, rows: Floats) -> None:
+        """Add rows [b, d], by halves."""
+        total, error = rows, np.zeros(rows.shape)
+        while len(total) > 1:
+            if len(total) % 2:
+                self._take(total[-1], error[-1])
+            half = len(total) // 2
+            total, lost = _two_sum(total[:half], total[half : 2 * half])
+            error = error[:half] + error[half : 2 * half] + lost
+        if len(total):
+            self._take(total[0], error[0])
+
+    def merge(self, other: ExactSum) -> None:
+        """Add another sum."""
+        self._take(other._sum, other._error)
+
+    def _take(self, total: Floats, error: Floats) -> None:
+        total, lost = _two_sum(self._sum, total)
+        self._sum, self._error = _two_sum(total, self._error + error + lost)
+
+    @property
+    def value(self) -> Floats:
+        """The sum [d], rounded once."""
+        return self._sum + self._error
+
+
+def _two_sum(a: Floats, b: Floats) -> tuple[Floats, Floats]:
+    """Return a + b and what its rounding lost."""
+    total = a + b
+    of_b = total - a
+    return total, (a - (total - of_b)) + (b - of_b)

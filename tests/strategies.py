@@ -127,3 +127,17 @@ def cases(draw: st.DrawFn, max_rows: int = MAX_ROWS, max_dimensions: int = MAX_D
     x, y = facing_an_anchor(x, anchors), facing_an_anchor(y, anchors)
     assume(x.any(axis=1).all() and y.any(axis=1).all())
     return Case(x, y, ids, anchors, draw(st.booleans()), draw(st.integers(1, m + 2)))
+
+
+@st.composite
+def determined(draw: st.DrawFn) -> Case:
+    """Return a case where the anchors determine a rotation: more of them than dimensions, all in general position."""
+    d = draw(st.integers(1, 4))
+    count = draw(st.integers(d + 2, 10))
+    m = count + draw(st.integers(2, 10))
+    seed = draw(st.integers(0, 2**16))
+    x, y = gaussian_pair(seed, m, d, d)
+    y = y * draw(st.sampled_from([0.0, 0.1, 1.0])) + draw(st.sampled_from([0.5, 1.0, 30.0])) * x @ isometry(seed, d)
+    x, y = x + draw(st.sampled_from([0.0, 1.0, 1000.0])), y + draw(st.sampled_from([0.0, 1.0, 1000.0]))
+    order = [int(i) for i in np.random.default_rng(seed).permutation(m)]
+    return Case(x, y, [f"{i}" for i in order], order[:count], draw(st.booleans()), 1)

@@ -74,7 +74,7 @@ def compared_columns(case: Case, view: str) -> tuple[str, ...]:
 def test_every_column_equals_its_plain_twin():
     compared: Counter[str] = Counter()
 
-    @settings(max_examples=150)
+    @settings(max_examples=100)
     @given(cases(), st.sampled_from(oracles.VIEWS))
     def on_each(case: Case, view: str) -> None:
         assume(len(case.anchors) >= 2 and case.scored and case.k < case.m)
@@ -83,13 +83,14 @@ def test_every_column_equals_its_plain_twin():
         assert list(found) == list(expected)
         for name in compared_columns(case, view):
             if name in expected:
-                np.testing.assert_array_equal(found[name].shape, len(expected[name]))
-                assert found[name].tolist() == pytest.approx(expected[name], rel=1e-12, abs=1e-12), name
+                texts = name in ("id", "neighbor_x", "neighbor_y")
+                wanted = expected[name] if texts else pytest.approx(expected[name], rel=1e-12, abs=1e-12)
+                assert found[name].tolist() == wanted, name
                 compared[name] += 1
 
     on_each()
 
-    assert {name for name in COLUMNS if compared[name] < 60} == set()
+    assert {name for name in COLUMNS if compared[name] < 40} == set()
 
 
 def test_ranks_are_expected_over_ties():
@@ -99,7 +100,7 @@ def test_ranks_are_expected_over_ties():
     table = items_of(Case(x, y, ["a", "b", "c", "d"], [0, 3], True, 1), "absolute")
 
     # rows a, b and c of y are level: a's counterpart stands 1st, 2nd or 3rd
-    assert table["rank_forward"].tolist() == [2.0, 3.0, 2.0, 1.0]
+    assert table["rank_forward"].tolist() == [2.0, 2.0, 2.0, 1.0]
     assert table["reciprocal_rank"][0] == pytest.approx(((1 + 1 / 2 + 1 / 3) / 3 + 1) / 2)
 
 

@@ -10,7 +10,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
-from hypothesis import strategies as st
 
 import relcli
 from relcli.engines.local import LocalEngine
@@ -19,7 +18,7 @@ from relcli.measures.catalog import all_measures
 from relcli.reports.report import Score
 from tests import oracles
 from tests.oracles import ORACLES, Case, clear_cut
-from tests.strategies import cases, gaussian_pair, isometry
+from tests.strategies import cases, determined, gaussian_pair
 
 NAMES = list(all_measures())
 BY_COUNTS = {n for n, m in all_measures().items() if m.section in ("Retrieval", "Neighbourhood")}
@@ -89,20 +88,6 @@ def check(case: Case, compared: Counter, **options) -> None:
 def comparable(case: Case) -> bool:
     """Return whether `compare` answers at all: two anchors, a row to score, and k others."""
     return len(case.anchors) >= 2 and bool(case.scored) and case.k < case.m
-
-
-@st.composite
-def determined(draw: st.DrawFn) -> Case:
-    """Return a case where the anchors determine a rotation: more of them than dimensions, all in general position."""
-    d = draw(st.integers(1, 4))
-    count = draw(st.integers(d + 2, 10))
-    m = count + draw(st.integers(2, 10))
-    seed = draw(st.integers(0, 2**16))
-    x, y = gaussian_pair(seed, m, d, d)
-    y = y * draw(st.sampled_from([0.0, 0.1, 1.0])) + draw(st.sampled_from([0.5, 1.0, 30.0])) * x @ isometry(seed, d)
-    x, y = x + draw(st.sampled_from([0.0, 1.0, 1000.0])), y + draw(st.sampled_from([0.0, 1.0, 1000.0]))
-    order = [int(i) for i in np.random.default_rng(seed).permutation(m)]
-    return Case(x, y, [f"{i}" for i in order], order[:count], draw(st.booleans()), 1)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 
 from relcli.accumulators.accumulator import Context
-from relcli.arrays import Floats
+from relcli.arrays import ExactSum, Floats
 from relcli.errors import VectorError, first_few
 from relcli.spaces.pairing import Index, PairedBatch, PairedSpaces
 
@@ -94,7 +94,7 @@ class Census:
     def __init__(self, dx: int, dy: int) -> None:
         self.dx, self.dy = dx, dy
         self.count = 0
-        self.sum_x, self.sum_y = np.zeros(dx), np.zeros(dy)
+        self._sum_x, self._sum_y = ExactSum(dx), ExactSum(dy)
         self.bad: dict[tuple[str, str], list[int]] = {}
 
     @classmethod
@@ -115,15 +115,25 @@ class Census:
                     good &= ~mask
         self.count += int(good.sum())
         whole = good.all()
-        self.sum_x += (batch.x if whole else batch.x[good]).sum(axis=0)
-        self.sum_y += (batch.y if whole else batch.y[good]).sum(axis=0)
+        self._sum_x.add(batch.x if whole else batch.x[good])
+        self._sum_y.add(batch.y if whole else batch.y[good])
 
     def merge(self, other: Self) -> None:
         self.count += other.count
-        self.sum_x += other.sum_x
-        self.sum_y += other.sum_y
+        self._sum_x.merge(other._sum_x)
+        self._sum_y.merge(other._sum_y)
         for fault, ranks in other.bad.items():
             self.bad.setdefault(fault, []).extend(ranks)
+
+    @property
+    def sum_x(self) -> Floats:
+        """The sum [dx] of the good rows of x: the same bits in whatever order they came."""
+        return self._sum_x.value
+
+    @property
+    def sum_y(self) -> Floats:
+        """The sum [dy] of the good rows of y: the same bits in whatever order they came."""
+        return self._sum_y.value
 
     def ranks(self) -> dict[tuple[str, str], list[int]]:
         """Return the ranks of bad rows, sorted, by (side, kind of fault)."""

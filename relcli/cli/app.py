@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
+import json
 import os
 import sys
 import warnings
 from collections.abc import Sequence
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 
 import typer
 
@@ -20,9 +22,13 @@ from relcli.cli import (
     diff,
     environment,
     inspect,
+    match,
+    matrix,
     project,
     retrieve,
     schema,
+    stitch,
+    sweep,
     translate_apply,
     translate_fit,
 )
@@ -57,6 +63,10 @@ anchors.command("choose")(anchors_choose.choose)
 anchors.command("check")(anchors_check.check)
 app.add_typer(anchors, name="anchors")
 app.command("retrieve")(retrieve.retrieve)
+app.command("stitch")(stitch.stitch)
+app.command("match")(match.match)
+app.command("sweep")(sweep.sweep)
+app.command("matrix")(matrix.matrix)
 app.command("schema")(schema.schema)
 app.command("config")(config.config)
 app.command("env")(environment.env)
@@ -82,6 +92,7 @@ _UsageFault: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c._
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; whatever goes wrong is told on stderr."""
     _replace_closed_streams()
+    _write_any_character()
     if not arguments:
         with redirect_stdout(sys.stderr):
             app(["--help"], prog_name="relcli", standalone_mode=False)
@@ -124,6 +135,18 @@ def run(arguments: Sequence[str]) -> int:
         traceback.print_exc()
         _tell("this is a fault of relcli, not of your data; please report it.")
         return FAULT
+
+
+def _write_any_character() -> None:
+    """Let stdout write what its encoding lacks as JSON does: \\u6771, in a document and a table alike."""
+    codecs.register_error("relcli", _escaped)
+    with suppress(AttributeError, ValueError, OSError):
+        sys.stdout.reconfigure(errors="relcli")  # type: ignore[union-attr]
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
 
 
 def _tell(message: str) -> None:

@@ -35,7 +35,11 @@ def _use_settings(context: typer.Context, pair: str | None) -> str | None:
 Pair = Annotated[
     str | None,
     typer.Option(
-        "--pair", metavar="NAME", is_eager=True, callback=_use_settings, help="Run what [pairs.NAME] configures."
+        "--pair",
+        metavar="NAME",
+        is_eager=True,
+        callback=_use_settings,
+        help="Run what is configured as pairs.NAME.",
     ),
 ]
 Checks = Annotated[

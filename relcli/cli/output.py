@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,7 +44,7 @@ OutputFiles = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no notes, no progress.", rich_help_panel=_PANEL)]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on stderr but errors.", rich_help_panel=_PANEL)]
 Workers = Annotated[
     int | None,
     typer.Option(
@@ -79,15 +81,24 @@ def chosen_format(
 
 
 def refuse_overwriting(files: list[Path] | None, *sources: str | Path | None) -> None:
-    """Raise UsageError if a file to write is one of those to read, or the ids beside one."""
+    """Raise UsageError if a file to write is one of those to read, a shard or the ids of one, or is named twice."""
     from relcli.errors import UsageError
     from relcli.formats.ids import find_sidecar
 
-    read = [Path(place) for source in sources if source for place in (source, str(source).rpartition("#")[0]) if place]
+    places = [str(place) for source in sources if source for place in (source, str(source).rpartition("#")[0]) if place]
+    read = [Path(file) for place in places for file in (place, *_shards(place))]
     beside = [sidecar[0] for place in read if place.is_file() and (sidecar := find_sidecar(place, None))]
+    again = [file for file, count in Counter(os.path.realpath(file) for file in files or ()).items() if count > 1]
+    if again:
+        raise UsageError(f"{again[0]} is to be written twice. Give each document a name of its own.")
     for file in files or ():
         if file.exists() and any(place.exists() and file.samefile(place) for place in (*read, *beside)):
             raise UsageError(f"{file} is to be read, so the report cannot go there. Give -o another name.")
+
+
+def _shards(place: str) -> list[str]:
+    """Return every file in a folder or that a glob names: a shard, or ids beside one."""
+    return glob.glob(os.path.join(place, "*") if os.path.isdir(place) else place, recursive=True)
 
 
 def as_flags(settings: Mapping[str, Any], *, over: Mapping[str, Any]) -> str:
@@ -168,6 +179,26 @@ def progress_bars(quiet: bool) -> Iterator[Callable[[str, int], Callable[[int], 
         bars.stop()
 
 
+TableFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        "-f",
+        metavar="NAME",
+        help="table (as it is), json, markdown or csv: what to print.",
+        rich_help_panel=_PANEL,
+    ),
+]
+TableFiles = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Also write .json, .md, .csv or .txt; may be repeated.",
+        rich_help_panel=_PANEL,
+    ),
+]
 AsLines = Annotated[
     bool, typer.Option("--jsonl", help="Print a line of JSON for each query and method.", rich_help_panel=_PANEL)
 ]

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 Command = Annotated[
-    str, typer.Argument(metavar="command", help="Whose JSON: compare, inspect, retrieve, diff or config.")
+    str,
+    typer.Argument(metavar="command", help="Whose JSON: compare, inspect, retrieve, stitch, match, diff or config."),
 ]
 
 
@@ -23,11 +24,15 @@ def schema(command: Command = "compare") -> None:
     from relcli.reports.diff import diff_schema
     from relcli.reports.hits import retrieval_schema
     from relcli.reports.inspection import inspection_schema
+    from relcli.reports.matrix import matrix_schema
     from relcli.reports.schema import report_schema
+    from relcli.reports.stitching import stitching_schema
+    from relcli.reports.sweep import sweep_schema
     from relcli.settings import settings_schema
 
     schemas = {"compare": report_schema, "inspect": inspection_schema, "retrieve": retrieval_schema}
-    schemas |= {"diff": diff_schema, "config": settings_schema}
+    schemas |= {"sweep": sweep_schema, "matrix": matrix_schema}
+    schemas |= {"diff": diff_schema, "config": settings_schema, "stitch": stitching_schema, "match": report_schema}
     if command not in schemas:
         raise UsageError(f"No schema for {command!r}; there are {', '.join(schemas)}.{did_you_mean(command, schemas)}")
     sys.stdout.write(json.dumps(schemas[command](), indent=2, ensure_ascii=False) + "\n")

@@ -27,7 +27,10 @@ class Intervals:
         """Return the interval of a mean, a rate or a median over queries."""
         directions = directions_of(found)
         if found.median:
-            low, high = np.mean([median_interval(way) for way in directions], axis=0).tolist()
+            medians = [interval for way in directions if (interval := median_interval(way))]
+            if not medians:
+                return None
+            low, high = np.mean(medians, axis=0).tolist()
             return Interval(low, high, LEVEL, "order statistics of queries")
         values = np.mean(directions, axis=0)
         if found.rate:
@@ -47,12 +50,20 @@ def directions_of(found: PerQuery) -> list[np.ndarray]:
 
 def score_all(measures: Iterable[Measure], views: Sequence[View], intervals: Intervals, scored: int) -> list[Score]:
     """Return the scores of every measure on every view it is defined for, measure by measure."""
-    return [
-        score_one(measure, view, view.full.get(measure.reads), intervals, view.without.get(measure.reads, ()), scored)
-        for measure in measures
-        for view in views
-        if view.name in measure.views
-    ]
+    scores = []
+    for measure in measures:
+        its = [view for view in views if view.name in measure.views]
+        scores += [
+            score_one(
+                measure, view, view.full.get(measure.reads), intervals, view.without.get(measure.reads, ()), scored
+            )
+            for view in its
+        ]
+        if not its:
+            # asked for, so told of: a report never leaves a measure out in silence
+            reason = f"it is defined on the {' and '.join(measure.views)} view only"
+            scores.append(Score(value=None, undefined_because=reason, **_facts(measure, views[0])))
+    return scores
 
 
 def values_of(measures: Iterable[Measure], views: Sequence[View]) -> Iterator[tuple[str, str, float]]:
@@ -80,15 +91,7 @@ def score_one(
     scored: int = 0,
 ) -> Score:
     """Return one score, undefined with its reason where there is no value."""
-    facts: dict[str, Any] = {
-        "measure": measure.name,
-        "view": view.name,
-        "range": measure.range,
-        "higher_is_closer": measure.higher_is_closer,
-        "definition": measure.definition,
-        "cite": measure.cite,
-        "section": measure.section,
-    }
+    facts = _facts(measure, view)
     reason = view.why_not(measure)
     if reason or accumulator is None:
         return Score(value=None, undefined_because=reason or "there are too many groups to keep its moments", **facts)
@@ -112,6 +115,18 @@ def score_one(
 def _means(found: PerQuery) -> list[float]:
     """Return the mean of each direction, or the median."""
     return [float((np.median if found.median else np.mean)(way)) for way in directions_of(found)]
+
+
+def _facts(measure: Measure, view: View) -> dict[str, Any]:
+    return {
+        "measure": measure.name,
+        "view": view.name,
+        "range": measure.range,
+        "higher_is_closer": measure.higher_is_closer,
+        "definition": measure.definition,
+        "cite": measure.cite,
+        "section": measure.section,
+    }
 
 
 def _jackknife(measure: Measure, value: float, without: Sequence[Accumulator]) -> Interval | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from relcli.accumulators.accumulator import Accumulator, Context
 from relcli.accumulators.composite import Bundle, Folds, Parts, Through
 from relcli.accumulators.moments import CrossMoments, HeldOut
@@ -132,8 +134,18 @@ def _wanted(
         summed = kind.__name__ in _KINDS
         parts[kind.__name__] = Folds.of(empty, folds) if summed and folds else empty
         if summed and groups and groups[1] * view.group_numbers() <= GROUP_NUMBERS:
-            parts[f"{kind.__name__} by group"] = Parts.of(empty, *groups)
+            parts[f"{kind.__name__} by group"] = Parts(_empty_groups(view, empty, *groups), groups[0])
     return Through(Bundle(parts), *view.projections) if view.projections else Bundle(parts)
+
+
+def _empty_groups(view: View, empty: Accumulator, codes: Index, count: int) -> list[Accumulator]:
+    """Return an empty accumulator for each group."""
+    if not isinstance(empty, CrossMoments):
+        return [empty.fresh() for _ in range(count)]
+    # each about the mean of its own queries: quartic sums of a tight group far from the others keep their digits
+    code = codes[view.context.queries.rank]
+    queries = (np.flatnonzero(code == group) for group in range(count))
+    return [CrossMoments.empty(view.context.only(q), *view.widths) if len(q) else empty.fresh() for q in queries]
 
 
 def _inner(part: Accumulator) -> Bundle:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from relcli.files import atomic_path, existing, reading
 from relcli.formats.names import ID_NAMES, by_name, choose_column
 
 Ids = NDArray[np.str_]
+
+#: What a column of models is called where it is not called like ids.
+MODEL_NAMES = ("name", "model", "run")
 
 LABEL_NAMES = ("label", "labels", "class", "target", "category")
 _SIDECARS = tuple(
@@ -93,7 +97,30 @@ def open_pairs(path: str | Path) -> tuple[Ids, Ids]:
     return values[:, 0], values[:, 1]
 
 
-def open_labels(path: str | Path, column: str | None = None) -> tuple[Ids, Ids]:
+def open_scores(path: str | Path, column: str) -> dict[str, float]:
+    """
+    Return the figure of each model by its name, from a .csv, .tsv or .parquet with a column of each.
+
+    The column of names is one called like ids, else name, model or run.
+    """
+    names, texts = open_labels(path, column, id_names=(*ID_NAMES, *MODEL_NAMES))
+    scores: dict[str, float] = {}
+    for name, text in zip(names.tolist(), texts.tolist(), strict=True):
+        try:
+            scores[name] = float(text)
+        except ValueError:
+            raise FormatError(
+                f"{path}, column {column!r} holds {text!r} for {name}, which is no number. Name another column."
+            ) from None
+        if not math.isfinite(scores[name]):
+            raise FormatError(f"{path}, column {column!r} holds {text!r} for {name}: remove that row, or mend it.")
+    if len(scores) < len(names):
+        values, counts = np.unique(names, return_counts=True)
+        raise IdError(f"{path} names a model more than once: {first_few(list(values[counts > 1]))}. Keep one row.")
+    return scores
+
+
+def open_labels(path: str | Path, column: str | None = None, *, id_names: Sequence[str] = ID_NAMES) -> tuple[Ids, Ids]:
     """
     Return the ids [n] and their labels [n] from a .csv, .tsv or .parquet with a column of each.
 
@@ -109,7 +136,7 @@ def open_labels(path: str | Path, column: str | None = None) -> tuple[Ids, Ids]:
         names = list(table)
     else:
         raise UsageError(f"{path} is no table: labels are read from .csv, .tsv and .parquet.")
-    ids = by_name(names, ID_NAMES)
+    ids = by_name(names, id_names)
     if ids is None:
         raise FormatError(f"{path} has no column 'id': it has {first_few(names, 12)}. Rename the one with ids.")
     label = _label_column([name for name in names if name != ids], column, path)
@@ -228,13 +255,28 @@ def from_list(values: Sequence[object], source: str) -> Ids:
     for at, value in enumerate(values):
         cells = value if isinstance(value, list) else [value]
         if not all(isinstance(cell, (str, int)) and not isinstance(cell, bool) for cell in cells):
-            raise IdError(f"{source} holds {value!r} at place {at:,}. Ids are strings or integers.")
+            raise IdError(f"{source} holds {_short(value)} at place {at:,}. Ids are strings or integers.")
+        if any(isinstance(cell, str) and not cell.isascii() and _is_broken(cell) for cell in cells):
+            raise IdError(f"{source} holds half a character at place {at:,}: {value!a}. Write it as UTF-8.")
     if len({len(value) if isinstance(value, list) else 0 for value in values}) > 1:
         raise IdError(f"{source} mixes entries of different lengths. Make all of them ids, or all pairs.")
     return np.array(
         [[str(cell) for cell in value] if isinstance(value, list) else str(value) for value in values],
         dtype=np.str_,
     )
+
+
+def _short(value: object) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _is_broken(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def from_arrow(column: Any, source: str) -> Ids:
@@ -245,10 +287,25 @@ def from_arrow(column: Any, source: str) -> Ids:
             f"{source} holds {column.null_count:,} null ids, in rows {first_few(rows.tolist())}. "
             "Fill them, or take another column with --id-column."
         )
+    import pyarrow.types as t
+
+    if t.is_binary(column.type) or t.is_large_binary(column.type) or t.is_fixed_size_binary(column.type):
+        return as_ids(np.array(_decoded(column.to_pylist(), source), np.str_), source)
     values = column.to_numpy()
     if values.dtype == object:
         return from_list(values.tolist(), source)
     return as_ids(values, source)
+
+
+_TEXTS = ("string", "large_string", "string_view", "binary", "large_binary", "binary_view")
+
+
+def _decoded(values: Sequence[bytes], source: str) -> list[str]:
+    # Spark and Hive write strings without saying that they are text
+    try:
+        return [value.decode("utf-8") for value in values]
+    except UnicodeDecodeError as error:
+        raise IdError(f"{source} holds bytes that are no UTF-8 text. Store ids as integers or strings.") from error
 
 
 def may_hold_ids(kind: Any) -> bool:
@@ -258,7 +315,8 @@ def may_hold_ids(kind: Any) -> bool:
     if t.is_dictionary(kind):
         kind = kind.value_type
     # by name, because older versions of pyarrow know no string_view, which polars writes
-    return t.is_integer(kind) or t.is_floating(kind) or str(kind) in ("string", "large_string", "string_view")
+    number = t.is_integer(kind) or t.is_floating(kind)
+    return number or t.is_fixed_size_binary(kind) or str(kind) in _TEXTS
 
 
 def _read_list(path: Path, column: str | None, *, tabs: bool = False) -> Ids:
@@ -309,16 +367,12 @@ def _read_csv(path: Path, delimiter: str) -> dict[str, list[str]]:
     return dict(zip(names, map(list, zip(*filter(None, rows), strict=True)), strict=False))
 
 
-def _label_column(
-    names: Sequence[str], wanted: str | None, path: Path, called: Sequence[str] = LABEL_NAMES
-) -> str:
+def _label_column(names: Sequence[str], wanted: str | None, path: Path, called: Sequence[str] = LABEL_NAMES) -> str:
     if wanted is not None:
         return choose_column(names, wanted, path)
     chosen = names[0] if len(names) == 1 else by_name(names, called)
     if chosen is None:
-        raise FormatError(
-            f"{path} has no column {called[0]!r}: it has {first_few(names, 12) or 'ids only'}. Name one."
-        )
+        raise FormatError(f"{path} has no column {called[0]!r}: it has {first_few(names, 12) or 'ids only'}. Name one.")
     return chosen
 
 

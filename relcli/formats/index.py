@@ -47,7 +47,11 @@ class IndexFolder:
             stored = json.loads(path.read_text("utf-8"))
             if str(stored["schema_version"]).partition(".")[0] != _SCHEMA.partition(".")[0]:
                 raise FormatError(f"{path} is of schema {stored['schema_version']}, and this relcli reads {_SCHEMA}.")
-            return dict(stored["indexes"])
+            indexes = dict(stored["indexes"])
+            for entry in indexes.values():
+                if not isinstance(entry["facts"], dict) or Path(str(entry["file"])).name != entry["file"]:
+                    raise FormatError(f"{path} is damaged: an index needs its facts and the plain name of its file.")
+            return indexes
 
     @property
     def exists(self) -> bool:
@@ -71,7 +75,13 @@ class IndexFolder:
             raise UsageError(f"{self.place} is an index of something else: {told}. Save this one in another folder.")
         path = self.place / str(entry["file"])
         with reading(path, "a faiss index"):
-            return ApproximateIndex(str(facts["kind"]), need_faiss().read_index(str(path)))
+            inner = need_faiss().read_index(str(path))
+        if (inner.ntotal, inner.d) != (facts["rows"], facts["width"]):
+            raise FormatError(
+                f"{path} holds {inner.ntotal:,} rows of {inner.d} numbers instead of {facts['rows']:,} of "
+                f"{facts['width']}. Save the index anew in another folder."
+            )
+        return ApproximateIndex(str(facts["kind"]), inner)
 
     def keep(self, name: str, index: ApproximateIndex, facts: Mapping[str, Any]) -> None:
         """Remember an index to be written by `commit`."""

@@ -46,6 +46,26 @@ def name_of(place: str, member: str | None) -> str:
     return (f"{stem}#{member}" if member else stem) or place
 
 
+def find_dumps(places: Sequence[str | Path]) -> list[str]:
+    """Return the dumps that names and globs stand for, each file of a glob by itself, e_2 before e_10."""
+    found: list[str] = []
+    for place in map(str, places):
+        if os.path.exists(place) or not glob.has_magic(place) or "#" in place:
+            found.append(place)
+        else:
+            found += map(str, find_shards(place, ()))
+    return found
+
+
+def distinct_names(places: Sequence[str]) -> list[str]:
+    """Return a name for each dump: its own, with the folder before it where several are called alike."""
+    names = [name_of(*split_member(place, None)) for place in places]
+    return [
+        f"{Path(split_member(place, None)[0]).parent.name}/{name}" if names.count(name) > 1 else name
+        for place, name in zip(places, names, strict=True)
+    ]
+
+
 def natural(path: Path) -> list[tuple[int, int, str]]:
     """Return a sorting key that compares runs of digits as numbers."""
     return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", str(path))]

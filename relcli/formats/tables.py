@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from relcli.errors import FormatError, UsageError, VectorError, first_few
+from relcli.errors import FormatError, IdError, UsageError, VectorError, first_few
 from relcli.files import reading
 from relcli.formats.format import Opened, check_shape, read_provenance
 from relcli.formats.ids import Ids, from_arrow, may_hold_ids
@@ -92,7 +92,15 @@ def _choose_ids(schema: Any, vectors: str, wanted: str | None, path: Path) -> st
     if wanted is not None:
         return choose_column(names, wanted, path)
     fit = [name for name in names if may_hold_ids(schema.field(name).type)]
-    return by_name(fit, ID_NAMES) or _pandas_index(schema, fit) or by_name(fit, WEAK_ID_NAMES)
+    found = by_name(fit, ID_NAMES) or _pandas_index(schema, fit) or by_name(fit, WEAK_ID_NAMES)
+    odd = by_name(names, ID_NAMES)
+    if found is None and odd is not None:
+        # rows must never be paired by number because a column of ids was passed over
+        raise IdError(
+            f"{path}, column {odd!r} holds {schema.field(odd).type}, which no ids are read from. Store ids as integers "
+            "or strings, name another column with --id-column, or give a file of ids."
+        )
+    return found
 
 
 def _pandas_index(schema: Any, names: Sequence[str]) -> str | None:

@@ -34,8 +34,18 @@ class Bootstrap:
         return float(low), float(high)
 
 
-def median_interval(values: Floats) -> tuple[float, float]:
-    """Return the order-statistic interval for the median of values [q]; no assumption on their distribution."""
+#: Fewer queries than this have no order statistics that hold the median with 95 % (1 − 2 · 2⁻ⁿ).
+FEWEST_FOR_A_MEDIAN = 6
+
+
+def median_interval(values: Floats) -> tuple[float, float] | None:
+    """
+    Return the order-statistic interval for the median of values [q], None for fewer than six.
+
+    It assumes nothing of their distribution.
+    """
+    if len(values) < FEWEST_FOR_A_MEDIAN:
+        return None
     from scipy.special import bdtr, bdtrik
 
     ordered = np.sort(values)
@@ -59,7 +69,8 @@ def rate_interval(rate: float, queries: int) -> tuple[float, float]:
     z2 = float(ndtri((1 + LEVEL) / 2)) ** 2
     centre = (rate + z2 / (2 * queries)) / (1 + z2 / queries)
     half = float(np.sqrt(z2 * (rate * (1 - rate) / queries + z2 / (4 * queries**2)))) / (1 + z2 / queries)
-    return max(centre - half, 0.0), min(centre + half, 1.0)
+    # at the ends of the scale the formula is exact, its rounding is not
+    return (max(centre - half, 0.0) if rate > 0 else 0.0), (min(centre + half, 1.0) if rate < 1 else 1.0)
 
 
 def jackknife_interval(

@@ -150,4 +150,4 @@ def _cosine_chance(probe: Probe) -> float:
 def cosine(probe: Probe) -> PerQuery:
     """Return the cosine of each query with its counterpart."""
     x, y = _units(probe)
-    return PerQuery(np.einsum("ij,ij->i", x, y))
+    return PerQuery(np.clip(np.einsum("ij,ij->i", x, y), -1.0, 1.0))

@@ -329,9 +329,16 @@ def _find(scores: Iterable[Score], measure: str, view: str) -> Score | None:
 
 
 def _default_view(measure: str, evidence: Evidence) -> str:
-    """Return the relative view where the measure was scored there, else the first view where it was."""
-    scored = [score.view for score in _all_scores(evidence) if score.measure == measure]
-    return next((view for view in evidence.views if view in scored), VIEWS[0])
+    """
+    Return the relative view where the measure was scored there, else the one where it was.
+
+    Between several methods of a search there is none that is meant: a UsageError.
+    """
+    scored = {score.view for score in _all_scores(evidence) if score.measure == measure}
+    views = [view for view in evidence.views if view in scored]
+    if len(views) > 1 and not set(views) <= set(VIEWS):
+        raise UsageError(f"{measure!r} was scored by {', '.join(views)}: say which, as in '{views[0]}.{measure}>=…'.")
+    return views[0] if views else VIEWS[0]
 
 
 def _field(score: Score | None, measure: str, part: str, view: str, evidence: Evidence) -> Reading:

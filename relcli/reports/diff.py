@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +46,11 @@ _SETTINGS = (
     "sparse",
     "include_anchors",
     "preset",
+    # of a search
+    "via",
+    "scores",
+    "csls",
+    "index",
 )
 
 
@@ -98,6 +103,8 @@ def differences(old: Report, new: Report) -> list[str]:
     found = [f"command ({old.command} and {new.command})"] if old.command != new.command else []
     if old.anchors.get("sha256") != new.anchors.get("sha256"):
         found.append(f"anchors ({_anchors(old)} and {_anchors(new)})")
+    if old.join.get("by") != new.join.get("by"):
+        found.append(f"how rows are paired (by {old.join.get('by')} and by {new.join.get('by')})")
     for name in _SETTINGS:
         before, after = old.settings.get(name), new.settings.get(name)
         # a setting that an older version lacks was off
@@ -120,7 +127,7 @@ def cautions(old: Report, new: Report) -> list[str]:
     """Return what a reader should know before trusting a change: other galleries, queries or versions."""
     facts = {
         "pairs": (old.join.get("pairs"), new.join.get("pairs")),
-        "queries": (old.settings.get("queries"), new.settings.get("queries")),
+        "queries": (_queries(old), _queries(new)),
         "versions of relcli": (old.versions.get("relcli"), new.versions.get("relcli")),
     }
     return [
@@ -128,6 +135,11 @@ def cautions(old: Report, new: Report) -> list[str]:
         for name, (before, after) in facts.items()
         if before != after
     ]
+
+
+def _queries(report: Report) -> Any:
+    asked = report.settings.get("queries") or report.extra.get("queries")
+    return asked.get("counted", asked.get("count")) if isinstance(asked, Mapping) else asked
 
 
 def _anchors(report: Report) -> str:
@@ -213,6 +225,10 @@ def _hold(limit: Limit, new: Evidence, old: Evidence, known: Known, *, significa
     before = read(limit.target, old, known, view=after.view)
     if after.value is None:
         return Check(limit.text, False, reason=after.reason)
+    gone = _groups(limit.target, old) - _groups(limit.target, new)
+    if limit.target.fold and gone:
+        # a group that is no longer there cannot be said not to have dropped
+        return Check(limit.text, False, reason=f"no {limit.target.column} is {', '.join(sorted(gone))} any more")
     if before.value is None:
         return Check(limit.text, False, value=after.value, reason=f"in the baseline, {before.reason}")
     allowed = limit.amount * abs(before.value) if limit.share else limit.amount
@@ -225,6 +241,10 @@ def _hold(limit: Limit, new: Evidence, old: Evidence, known: Known, *, significa
         return Check(limit.text, after.value >= bound, after.value, bound, after.value - bound, reason=reason)
     bound = before.value + allowed
     return Check(limit.text, after.value <= bound, after.value, bound, bound - after.value, reason=reason)
+
+
+def _groups(target: Target, evidence: Evidence) -> set[str]:
+    return {group.value for group in evidence.groups if group.column == target.column}
 
 
 def _refuse_wrong_way(limit: Limit, evidence: Evidence, known: Known) -> None:

@@ -21,7 +21,7 @@ from relcli.reports.schema import (
     space_schema,
     text,
 )
-from relcli.reports.table import aligned, encodable, fact_lines
+from relcli.reports.table import aligned, encodable, fact_lines, safely
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -37,7 +37,7 @@ _LEAST_TEXT = 12
 
 def print_hits(retrieval: Retrieval, found: Sequence[QueryHits], console: Console) -> None:
     """Print the first queries' hits, then the figures, as wide as the console allows; only shown texts are cut."""
-    with console.capture() as captured:
+    with safely(console), console.capture() as captured:
         for part in _parts(retrieval, found, console):
             console.print(part, highlight=False, markup=False, emoji=False, overflow="ignore", crop=False)
     lines = (line.rstrip() for line in captured.get().rstrip("\n").split("\n"))
@@ -46,7 +46,7 @@ def print_hits(retrieval: Retrieval, found: Sequence[QueryHits], console: Consol
 
 def print_figures(retrieval: Retrieval, console: Console) -> None:
     """Print the figures and notes alone: what a document of hits leaves out."""
-    with console.capture() as captured:
+    with safely(console), console.capture() as captured:
         if any(score.section == "Retrieval" for score in retrieval.scores):
             console.print(_figures(retrieval, console), highlight=False, overflow="ignore", crop=False)
         for part in _below(retrieval):

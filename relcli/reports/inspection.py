@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from relcli.reports.table import encodable, safely
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
@@ -209,10 +211,11 @@ def _anchored(space: Facts, shown: Callable[[Facts], str]) -> str:
 
 def print_inspection(inspection: Inspection, console: Console) -> None:
     """Print the spaces side by side, as many as the console has room for, then what they flag."""
-    with console.capture() as captured:
+    with safely(console), console.capture() as captured:
         for part in _parts(inspection, console.width):
             console.print(part, highlight=False, markup=False, emoji=False)
-    console.file.write("\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n")) + "\n")
+    text = "\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n")) + "\n"
+    console.file.write(encodable(text, console.encoding))
 
 
 def _parts(inspection: Inspection, width: int) -> Iterator[RenderableType]:

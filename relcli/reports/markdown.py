@@ -23,7 +23,7 @@ def to_markdown(report: Report) -> str:
         _bullets(map(escape, phrases.note_lines(report))),
         _table(report, phrases.columns_for(report, "null", "p", "calibrated")),
         _table(report, phrases.columns_for(report, "draws")),
-        _listing(f"By {report.groups[0].column}, worst first", *phrases.group_rows(report)) if report.groups else "",
+        _listing(phrases.group_title(report).capitalize(), *phrases.group_rows(report)) if report.groups else "",
         _listing("Most moved, worst first", *phrases.moved_rows(report)) if report.moved else "",
         _folded("Both directions", _table(report, phrases.columns_for(report, "x→y", "y→x"))),
         _folded("Definitions and citations", _bullets(_definitions(report))),
@@ -96,4 +96,4 @@ def escape(text: object) -> str:
 
 
 def _one_line(text: object) -> str:
-    return " ".join(str(text).split())
+    return phrases.printable(" ".join(str(text).split()))

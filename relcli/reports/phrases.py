@@ -11,6 +11,15 @@ from relcli.reports.report import Draws, Null, Report, Score
 
 MISSING = "–"
 
+#: What a terminal would obey rather than show: controls, and signs that turn the direction of text.
+_UNSHOWN = dict.fromkeys((*range(32), *range(127, 160), *range(8234, 8239), *range(8294, 8298)), "�")
+del _UNSHOWN[ord("\n")]
+
+
+def printable(text: str) -> str:
+    """Return text of the user's files with what a terminal would obey replaced."""
+    return text.translate(_UNSHOWN)
+
 
 def number(value: float, *, rank: bool = False, decimals: int = 3) -> str:
     """Return a number in three decimals, with an exponent where those would hide it; a rank in one."""
@@ -213,6 +222,16 @@ def _plain(key: str, value: Any) -> str:
     return "" if value is None else str(value)
 
 
+#: Groups that people are shown; all of them are in the JSON.
+GROUPS_SHOWN = 20
+
+
+def group_title(report: Report) -> str:
+    """Return what the groups are by, and how many are not shown."""
+    more = len(report.groups) - GROUPS_SHOWN
+    return f"by {report.groups[0].column}, worst first" + (f", and {more:,} more in the JSON" if more > 0 else "")
+
+
 def group_rows(report: Report) -> tuple[list[str], list[list[str]]]:
     """Return headings and rows of the groups: label, queries, and the first two measures of each section."""
     first = report.groups[0].scores
@@ -225,7 +244,7 @@ def group_rows(report: Report) -> tuple[list[str], list[list[str]]]:
             shown.append(score.measure)
     labels = {score.measure: measure_label(score) for score in first}
     rows = []
-    for group in report.groups:
+    for group in report.groups[:GROUPS_SHOWN]:
         of_view = {score.measure: score for score in group.scores if score.view == view}
         rows.append(
             [

@@ -20,7 +20,8 @@ def read_report(place: str) -> Report:
     name = "stdin" if place == "-" else place
     document = _parsed(_bytes_of(place), name)
     if isinstance(document, dict) and isinstance(document.get("scores"), list):
-        document = {"join": {}, **document}  # not every command that scores joins
+        # not every command that scores joins; a search tells its queries apart from its settings
+        document = {"join": {}, "extra": {"queries": document.get("queries")}, **document}
     try:
         return from_document(document)
     except RelcliError as error:

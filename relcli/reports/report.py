@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from relcli.errors import FormatError, UsageError
+from relcli.errors import FormatError, UsageError, did_you_mean
 
 #: major.minor of the JSON documents; an added key is a minor step, anything else a major one.
 SCHEMA_VERSION = "1.1"
@@ -134,11 +134,14 @@ class Report:
     moved: tuple[dict[str, Any], ...] = ()
 
     def score(self, measure: str, view: str = "relative") -> Score:
-        """Return the score of `measure` on `view`; KeyError where the report does not hold it."""
+        """Return the score of `measure` on `view`; UsageError where the report does not hold it."""
         for score in self.scores:
             if score.measure == measure and score.view == view:
                 return score
-        raise KeyError(f"{view}.{measure}")
+        held = [f"{score.view}.{score.measure}" for score in self.scores]
+        raise UsageError(
+            f"The report holds no {view}.{measure}; it has {', '.join(held)}.{did_you_mean(f'{view}.{measure}', held)}"
+        )
 
     @property
     def views(self) -> tuple[str, ...]:

@@ -25,7 +25,8 @@ STITCHING_VERSION = "1.0"
 #: How the figures are called to a reader; those of a classification, then those of a regression.
 LABELS = {"accuracy": "accuracy", "weighted-f1": "weighted F1", "r2": "R²", "mse": "MSE"}
 
-_NAME_WIDTH = 20
+#: What stands for the other space where heads are tested in their own.
+NO_STITCH = "(no stitch)"
 
 
 @dataclass(frozen=True)
@@ -182,21 +183,21 @@ def _parts(found: Stitching, console: Console, per_class: bool) -> Iterator[Rend
         header.add_row(label, Text("\n".join(fact_lines(of_label, console.width - label_width))))
     yield header
     yield ""
-    headings, rows = _figures(found)
-    yield _table(headings, _without_repeats(rows), console)
+    yield _by_pair(found)
     if per_class:
         for stitch in found.stitches:
             if stitch.classes:
                 yield ""
                 yield Text(f"{stitch.source} → {stitch.target} · {stitch.via}", style="bold")
-                yield _table(_CLASS_HEADINGS, [_class_row(entry) for entry in stitch.classes], console, names=1)
-    yield ""
+                yield _table(_CLASS_HEADINGS, [_class_row(entry) for entry in stitch.classes])
     notes = Table.grid(padding=(0, 1, 0, 0))
     notes.add_column(no_wrap=True)
     notes.add_column(overflow="fold")
     for line in (*_reasons(found), *found.notes):
         notes.add_row("note", Text(line))
-    yield notes
+    if notes.row_count:
+        yield ""
+        yield notes
 
 
 _CLASS_HEADINGS = ("class", "precision", "recall", "F1", "rows")
@@ -210,17 +211,34 @@ def _rows(entry: Mapping[str, Any]) -> str:
     return f"{entry['support']:,.0f}" if float(entry["support"]).is_integer() else f"{entry['support']:,.1f}"
 
 
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], console: Console, *, names: int = 3) -> Table:
+def _by_pair(found: Stitching) -> Table:
+    """Return the figures below a line for each pair of spaces, which has room for long names."""
+    from rich.text import Text
+
+    headings, rows = _figures(found)
+    table = _table(["trained on → tested on", *headings[3:]], [])
+    before = ("", "")
+    for source, target, *cells in rows:
+        if (source, target) != before:
+            if table.row_count:
+                table.add_row()
+            table.add_row(Text(f"{source} {target}" if target == NO_STITCH else f"{source} → {target}", style="bold"))
+        before = (source, target)
+        table.add_row(*map(Text, (f"  {cells[0]}", *cells[1:])))
+    return table
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for place, heading in enumerate(headings):
-        if place < names:
-            table.add_column(heading, overflow="fold", max_width=None if place == 2 else _NAME_WIDTH)
-        else:
+        if place:
             table.add_column(heading, justify="right", no_wrap=True)
+        else:
+            table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
     return table
@@ -239,7 +257,8 @@ def _facts(found: Stitching) -> dict[str, list[str]]:
         "anchors": [f"{anchors['count']:,} ({anchors['source']})"],
         "head": [
             found.head,
-            "transductive: standardised with the test rows" if settings["transductive"] else "inductive",
+            "standardised" if settings["scaler"] == "standard" else "",
+            "transductive: test rows by their own statistics" if settings["transductive"] else "inductive",
             "centred" if settings["center"] else "",
             f"{settings['seeds']} seeds, mean ± sd" if settings["seeds"] > 1 else "",
         ],
@@ -251,30 +270,21 @@ def _facts(found: Stitching) -> dict[str, list[str]]:
 
 def _labelled(found: Stitching) -> str:
     classes = found.labels["classes"]
-    return f"{len(classes):,} classes" if classes else f"{found.labels['dim']:,} targets"
+    return f"{len(classes):,} classes" if classes else f"{found.labels['dim']:,} numbers a row"
 
 
 def _figures(found: Stitching) -> tuple[list[str], list[list[str]]]:
     """Return headings and rows of texts: trained on, tested on, via, and the figures."""
     names = list(found.chance)
     shares = found.task == "classification"
-    headings = ["trained on", "tested on", "via", *(LABELS[name] for name in names), *(["of ceiling"] if shares else [])]
+    headings = ["trained on", "tested on", "via", *(LABELS[name] for name in names)]
+    headings += ["of ceiling"] if shares else []
     rows = []
     for s in found.stitches:
         cells = [_spread(s.figures[name]) if s.figures else phrases.MISSING for name in names]
         ceiling = phrases.MISSING if s.of_ceiling is None else f"{s.of_ceiling:.2f}"
-        rows.append([s.source, s.target if s.stitched else "(no stitch)", s.via, *cells, *([ceiling] if shares else [])])
+        rows.append([s.source, s.target if s.stitched else NO_STITCH, s.via, *cells, *([ceiling] if shares else [])])
     return headings, rows
-
-
-def _without_repeats(rows: Sequence[Sequence[str]]) -> list[list[str]]:
-    """Return the rows with what a row above already says left blank in the first two columns."""
-    shown, before = [], ("", "")
-    for source, target, *rest in rows:
-        same = before[0] == source
-        shown.append(["" if same else source, "" if same and before[1] == target else target, *rest])
-        before = (source, target)
-    return shown
 
 
 def _spread(figure: Figure) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from relcli.reports import phrases
@@ -32,9 +33,32 @@ def print_checks(report: Report, console: Console) -> None:
     print_parts([names, _block(report, notes=[])], console)
 
 
+@contextmanager
+def safely(console: Console) -> Iterator[None]:
+    """Let nothing that a file holds reach the terminal as a command: ids may be anything."""
+    from rich.console import ConsoleRenderable, RenderHook
+    from rich.segment import Segment, Segments
+
+    class Printable(RenderHook):
+        def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+            return [
+                Segments(
+                    part if part.control else Segment(phrases.printable(part.text), part.style)
+                    for part in console.render(one, console.options.update(overflow="ignore"))
+                )
+                for one in renderables
+            ]
+
+    console.push_render_hook(Printable())
+    try:
+        yield
+    finally:
+        console.pop_render_hook()
+
+
 def print_parts(parts: Iterable[RenderableType], console: Console) -> None:
     """Print parts one below another with nothing cut, in signs that the console's encoding has."""
-    with console.capture() as captured:
+    with safely(console), console.capture() as captured:
         for part in parts:
             console.print(part, highlight=False, markup=False, emoji=False, overflow="ignore", crop=False)
     lines = (line.rstrip() for line in captured.get().rstrip("\n").split("\n"))
@@ -116,7 +140,7 @@ def _score_tables(report: Report, console: Console) -> Iterator[Table]:
     yield from _fitting(report, console, ("null", "p", "calibrated"))
     yield from _fitting(report, console, ("draws",))
     if report.groups:
-        yield _listing(f"by {report.groups[0].column}, worst first", *phrases.group_rows(report), console)
+        yield _listing(phrases.group_title(report), *phrases.group_rows(report), console)
     if report.moved:
         yield _listing("most moved, worst first", *phrases.moved_rows(report), console)
 

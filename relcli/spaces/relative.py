@@ -26,8 +26,8 @@ class Centering:
 
     @classmethod
     def of(cls, mean: Floats) -> Centering:
-        """Return the centring at `mean`, rounded to float32 so that the order of its sum does not show."""
-        return cls(mean.astype(np.float32).astype(np.float64))
+        """Return the centring at `mean`."""
+        return cls(mean)
 
     def __call__(self, v: Floats) -> Floats:
         return v - self.mean
@@ -42,8 +42,8 @@ class Standardization:
 
     @classmethod
     def of(cls, mean: Floats, variance: Floats) -> Standardization:
-        """Return the standardisation, rounded to float32 so that the order of the sums does not show."""
-        mean, deviation = (part.astype(np.float32).astype(np.float64) for part in (mean, np.sqrt(variance)))
+        """Return the standardisation to a mean [d] and variance [d] of 0 and 1."""
+        deviation = np.sqrt(variance)
         return cls(mean, np.where(deviation > 0, deviation, 1.0))
 
     def __call__(self, v: Floats) -> Floats:

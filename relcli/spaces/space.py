@@ -102,6 +102,10 @@ class Space:
             vectors = projection(vectors)
         return vectors
 
+    def loaded(self) -> Space:
+        """Return the space with its rows read: [n, dim] in float64, through every projection, kept in memory."""
+        return replace(self, vectors=self.read(slice(None)), projections=())
+
     def facts(self) -> dict[str, Any]:
         """Return what a report tells of the space."""
         origin = self.origin

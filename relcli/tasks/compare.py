@@ -37,6 +37,9 @@ from relcli.spaces.space import Space
 #: Up to this many rows all are queries; above it a sample of that many is.
 ALL_QUERIES, SAMPLED_QUERIES = 50_000, 10_000
 
+#: The level that p-values are usually held against.
+SIGNIFICANT = 0.05
+
 #: Mean relative cosines of mismatched rows above this leave little room to differ.
 NARROW = 0.9
 
@@ -280,10 +283,15 @@ def _notes(
     if frame.missing:
         notes.append(f"{frame.missing:,} anchors are missing from a space and were left out")
     widest = max(pair.x.dim, pair.y.dim)
-    if len(frame) <= widest and "absolute" in options.views:
+    held_out = any(score.measure.startswith("heldout-") and score.value is not None for score in scores)
+    if len(frame) <= widest and held_out:
         notes.append(
             f"{len(frame)} anchors for {widest} dimensions leave a rotation fitted on them under-determined: "
             "the held-out figures improve with more anchors"
+        )
+    if options.null and 1 / (options.null + 1) > SIGNIFICANT:
+        notes.append(
+            f"no p-value of {options.null} permutations is below {1 / (options.null + 1):.3f}: --null 19 reaches 0.05"
         )
     narrow = next((s for s in scores if (s.measure, s.view) == ("cosine", "relative")), None)
     if narrow and narrow.chance is not None and narrow.chance > NARROW and not options.center:

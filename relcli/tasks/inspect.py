@@ -328,7 +328,9 @@ def _anchor_flags(anchors: dict[str, Any] | None, missing: Ids) -> list[str]:
             "--missing-anchors drop"
         )
     if anchors["condition"] is not None and anchors["condition"] > ILL_CONDITIONED:
-        flags.append(f"its anchors are nearly dependent (condition {anchors['condition']:.1e}): choose others")
+        flags.append(
+            f"its anchors are nearly dependent (condition {anchors['condition']:.1e}): choose fewer, or far more"
+        )
     if anchors["mean_cosine"] is not None and anchors["mean_cosine"] >= _ALIKE:
         flags.append(f"its anchors look alike (mean cosine {anchors['mean_cosine']:.2f}): use --center")
     return flags

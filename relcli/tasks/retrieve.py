@@ -804,8 +804,9 @@ class _Retriever:
         why = "an approximate index gives no ranks beyond its hits"
         median: dict[str, Any] = {"value": None, "undefined_because": why}
         if exact:
-            interval = Interval(*median_interval(ranks), LEVEL, "order statistics of queries")
-            median = {"value": float(np.median(ranks)), "interval": interval if len(ranks) > 1 else None}
+            ends = median_interval(ranks)
+            interval = Interval(*ends, LEVEL, "order statistics of queries") if ends else None
+            median = {"value": float(np.median(ranks)), "interval": interval}
         yield Score(
             "median-rank",
             **median,

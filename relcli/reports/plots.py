@@ -1,0 +1,171 @@
+"""Pictures of studies, by matplotlib, which is an extra: curves with bands, heat maps with values."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from relcli.errors import MissingExtraError, UsageError, did_you_mean
+from relcli.files import atomic_path
+from relcli.reports.matrix import Matrix
+from relcli.reports.sweep import Sweep
+
+SUFFIXES = (".png", ".svg")
+
+#: Okabe & Ito's eight colours, told apart by any eye, and a marker and a dash for each that print in grey.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#A59B00")
+MARKERS = "os^Dv<>P"
+DASHES = ("-", "--", "-.", ":")
+
+#: Matrices up to this many spaces have their values written into the cells, and the names on the axes.
+WRITTEN, NAMED = 25, 60
+
+
+def check_plot(path: str | Path) -> None:
+    """Raise UsageError unless the suffix is one that is drawn, MissingExtraError without matplotlib."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise UsageError(f"{path} is no picture: use one of {', '.join(SUFFIXES)}.{did_you_mean(suffix, SUFFIXES)}")
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        raise MissingExtraError(
+            'Pictures need matplotlib, which is not installed. Install it: pip install "relcli[plot]".'
+        ) from None
+
+
+def draw(study: Sweep | Matrix, path: str | Path) -> None:
+    """Draw a sweep or a matrix to a .png or .svg, whole or not at all; needs no display."""
+    check_plot(path)
+    figure = _curves(study) if isinstance(study, Sweep) else _heat_maps(study)
+    kind = Path(path).suffix.lower()[1:]
+    with _styled(), atomic_path(path) as place:
+        # no date: the same study gives the same file
+        figure.savefig(place, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
+
+
+def _styled() -> AbstractContextManager[None]:
+    import matplotlib
+
+    return matplotlib.rc_context({"svg.hashsalt": "relcli", "svg.fonttype": "none"})
+
+
+def _figure(width: float, height: float) -> Any:
+    # not pyplot, which would keep the figure and might look for a display
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _curves(sweep: Sweep) -> Any:
+    """Return a panel for each measure and strategy, in it a line with its band for each way."""
+    strategies = list(dict.fromkeys(point["strategy"] for point in sweep.curves))
+    vias = list(dict.fromkeys(point["via"] for point in sweep.curves))
+    figure = _figure(1.2 + 3.9 * len(sweep.measures), 1.5 + 3.0 * len(strategies))
+    axes = figure.subplots(len(strategies), len(sweep.measures), squeeze=False, sharey="col", sharex=True)
+    best = {(found["via"], found["strategy"]): found["anchors"] for found in sweep.recommended}
+    for row, strategy in enumerate(strategies):
+        for column, measure in enumerate(sweep.measures):
+            panel = axes[row][column]
+            for number, via in enumerate(vias):
+                chosen = best.get((via, strategy)) if not column else None
+                _line(panel, sweep.curve(via, measure["name"], strategy), number, via, chosen)
+            _label_panel(panel, sweep, measure, strategy, last=row == len(strategies) - 1)
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    for panels in axes:
+        for panel in panels:
+            for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
+                if label not in labels:
+                    handles, labels = [*handles, handle], [*labels, label]
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)), frameon=False)
+    figure.suptitle(
+        f"{sweep.x['name']} ↔ {sweep.y['name']}: {sweep.join['pairs']:,} shared rows, {sweep.basis['queries']:,} "
+        f"held-out queries\nmean ± sd over {sweep.settings['draws']} draws of anchors; ring: the fewest within one "
+        f"standard error of the best {sweep.measures[0]['name']}",
+        fontsize="medium",
+    )
+    return figure
+
+
+def _line(
+    panel: Any, curve: list[tuple[int, float | None, float | None]], number: int, via: str, best: int | None
+) -> None:
+    known = sorted((count, mean, sd or 0.0) for count, mean, sd in curve if mean is not None)
+    if not known:
+        return
+    counts, means, sds = (list(part) for part in zip(*known, strict=True))
+    colour, marker = COLOURS[number % 8], MARKERS[number % 8]
+    dash = DASHES[(number // 8) % 4]
+    panel.plot(counts, means, marker=marker, linestyle=dash, color=colour, label=via, markersize=4, linewidth=1.5)
+    low, high = ([mean + sign * sd for mean, sd in zip(means, sds, strict=True)] for sign in (-1, 1))
+    panel.fill_between(counts, low, high, color=colour, alpha=0.18, linewidth=0)
+    for count, mean, _ in known:
+        if count == best:
+            panel.plot([count], [mean], marker="o", markersize=11, fillstyle="none", color=colour, linestyle="none")
+
+
+def _label_panel(panel: Any, sweep: Sweep, measure: dict[str, Any], strategy: str, *, last: bool) -> None:
+    counts = sorted({point["anchors"] for point in sweep.curves})
+    panel.set_xscale("log")
+    panel.set_xticks(counts, [f"{count:,}" for count in counts])
+    panel.minorticks_off()
+    panel.grid(alpha=0.25)
+    panel.set_title(f"{strategy} anchors", fontsize="small")
+    panel.set_ylabel(f"{measure['name']} ({'higher' if measure['higher_is_closer'] else 'lower'} is closer)")
+    if last:
+        panel.set_xlabel("number of anchors (log scale)")
+
+
+def _heat_maps(matrix: Matrix) -> Any:
+    """Return a panel for each measure and view, with the values in its cells."""
+    import math
+
+    count = len(matrix.spaces)
+    panels = len(matrix.matrices)
+    columns = min(2, panels)
+    rows = math.ceil(panels / columns)
+    side = max(3.6, min(11.0, 0.42 * count + 1.6))
+    figure = _figure(columns * (side + 1.2), rows * side + 0.8)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for place, of_measure in enumerate(matrix.matrices):
+        _heat_map(figure, axes[place // columns][place % columns], matrix, of_measure, side)
+    for place in range(panels, rows * columns):
+        axes[place // columns][place % columns].set_axis_off()
+    anchors = f", {matrix.anchors['count']:,} anchors" if matrix.anchors.get("count") else ""
+    rows_told = f"{matrix.join['pairs']:,} shared rows" if matrix.join["pairs"] else "rows shared pair by pair"
+    figure.suptitle(f"{count} spaces, {rows_told}{anchors}; grey: undefined", fontsize="medium")
+    return figure
+
+
+def _heat_map(figure: Any, panel: Any, matrix: Matrix, of_measure: dict[str, Any], side: float) -> None:
+    values = [[_or_nan(value) for value in row] for row in of_measure["values"]]
+    known = [value for row in values for value in row if value == value]
+    image = panel.imshow(values, cmap="cividis" if of_measure["higher_is_closer"] else "cividis_r")
+    panel.set_facecolor("0.85")
+    names = [space["name"] for space in matrix.spaces]
+    cell = 72 * 0.75 * side / len(names)  # points
+    if len(names) <= NAMED:
+        size = max(4.0, min(9.0, 0.6 * cell))
+        panel.set_xticks(range(len(names)), names, rotation=90, fontsize=size)
+        panel.set_yticks(range(len(names)), names, fontsize=size)
+    direction = "higher" if of_measure["higher_is_closer"] else "lower"
+    panel.set_title(f"{of_measure['measure']}, {of_measure['view']}", fontsize="medium")
+    figure.colorbar(image, ax=panel, shrink=0.8, label=f"{of_measure['measure']} ({direction} is closer)")
+    if len(names) > WRITTEN or not known:
+        return
+    size = max(4.0, min(9.0, cell / 2.7))
+    for row, line in enumerate(values):
+        for column, value in enumerate(line):
+            if value == value:
+                ink = "black" if sum(image.cmap(image.norm(value))[:3]) > 1.5 else "white"
+                text = f"{value:.2f}" if abs(value) < 100 else f"{value:,.0f}"
+                panel.text(column, row, text, ha="center", va="center", fontsize=size, color=ink)
+
+
+def _or_nan(value: float | None) -> float:
+    """Return a missing value as NaN, which is drawn as nothing."""
+    return float("nan") if value is None else value

@@ -1,0 +1,281 @@
+"""Held-out rows of two spaces brought together one to one: how many find their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from relcli._version import versions
+from relcli.accumulators.probe import Census, without_bad_rows
+from relcli.arrays import Floats, on_grid, unit_rows
+from relcli.engines.engine import Engine, Progress
+from relcli.errors import DataError, UsageError, VectorError, did_you_mean
+from relcli.evaluation.vias import make_via, via_name
+from relcli.measures.interval import LEVEL, rate_interval
+from relcli.measures.matching import MOST, matching_accuracy, top_shares
+from relcli.reports.report import Draws, Interval, Report, Score
+from relcli.spaces.anchors import AnchorChoice, AnchorList, Anchors, quality_facts, settle_anchors
+from relcli.spaces.pairing import Ids, PairedBatch, PairedSpaces, hash_ids
+from relcli.spaces.relative import Centering, anchor_digest, check_same_frame
+from relcli.spaces.space import Space
+
+#: Rows that are matched where so many are held out, as published.
+QUERIES = 500
+
+CUTS = (1, 5, 10)
+
+_POLICIES = {
+    "on_duplicate": ("error", "first", "drop"),
+    "on_bad": ("error", "drop"),
+    "missing_anchors": ("error", "drop"),
+}
+
+_MATCHING = (
+    "share of q held-out rows that an optimal one-to-one assignment by cosine gives their own",
+    "Maniparambil et al. 2024, arXiv:2401.05224",
+)
+_RECALL = (
+    "share of q held-out rows whose own is among the {k} nearest of the q",
+    "ties in expectation (McSherry & Najork 2008, doi:10.1007/978-3-540-78646-7_38)",
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """
+    How to match: `queries` rows that are no anchors, `via` each method, drawn anew for each of `seeds` seeds.
+
+    `via` is relative, translate:ortho and, where the widths are equal, absolute unless given. `queries` is
+    500, or all there are where fewer are held out. Policies are as in `compare`.
+    """
+
+    via: tuple[str, ...] | None = None
+    queries: int | None = None
+    center: bool = False
+    seed: int = 0
+    seeds: int = 1
+    on_duplicate: str = "error"
+    on_bad: str = "error"
+    missing_anchors: str = "error"
+    strict: bool = False
+
+    def __post_init__(self) -> None:
+        if self.via is not None:
+            object.__setattr__(self, "via", tuple(dict.fromkeys(map(via_name, self.via))))
+        if self.queries is not None and not 2 <= self.queries <= MOST:
+            raise UsageError(
+                f"--queries {self.queries:,} cannot be matched: an assignment takes 2 to {MOST:,} rows. Ask for fewer."
+            )
+        for flag, least in (("seed", 0), ("seeds", 1)):
+            if getattr(self, flag) < least:
+                raise UsageError(f"--{flag} {getattr(self, flag)} is too small: it is {least} or more.")
+        for name, allowed in _POLICIES.items():
+            said = getattr(self, name)
+            if said not in allowed:
+                flag = name.replace("_", "-")
+                raise UsageError(f"--{flag} {said!r} is none of {', '.join(allowed)}.{did_you_mean(said, allowed)}")
+
+    def vias(self, dx: int, dy: int) -> tuple[str, ...]:
+        """Return the methods that were asked for, or those that spaces of these dimensions can be matched by."""
+        if self.via is None:
+            return ("relative", "translate:ortho", *(("absolute",) if dx == dy else ()))
+        if "absolute" in self.via and dx != dy:
+            raise VectorError(
+                f"--via absolute compares coordinates, and x has {dx} dimensions, y {dy}. Use relative or "
+                "translate:ortho."
+            )
+        return self.via
+
+
+def match(
+    x: Space,
+    y: Space,
+    anchors: AnchorList | AnchorChoice,
+    options: Options,
+    *,
+    engine: Engine,
+    pairs: tuple[Ids, Ids] | None = None,
+    progress: Callable[[str, int], Progress] | None = None,
+) -> Report:
+    """
+    Return how many held-out rows of x [n, dx] and y [n', dy] an assignment brings together, and the nearest rows do.
+
+    Anchors are never among the rows matched; the order of y's rows is shuffled. One pass checks the rows; after
+    that only anchors and the rows to be matched are read. Keeps q² cosines.
+    """
+    check_same_frame(x, y)
+    joined = PairedSpaces.join(
+        x,
+        y,
+        pairs=pairs,
+        on_duplicate=options.on_duplicate,  # type: ignore[arg-type]
+        strict=options.strict,
+        seed=options.seed,
+    )
+    shared = len(joined)
+    census = engine.reduce(joined, Census(x.dim, y.dim), progress and progress("checking rows", shared))
+    joined = without_bad_rows(joined, census, options.on_bad)
+    centre = None
+    if options.center:
+        centre = Centering.of(census.sum_x / census.count), Centering.of(census.sum_y / census.count)
+    vias = options.vias(x.dim, y.dim)
+    frames, found = [], []
+    told = progress and progress("matching", options.seeds * len(vias))
+    for seed in range(options.seed, options.seed + options.seeds):
+        frame = settle_anchors(joined, anchors, missing=options.missing_anchors, seed=seed)  # type: ignore[arg-type]
+        batch = _held_out(joined, frame, options.queries, seed)
+        sides = _sides(batch, frame, centre)
+        of_seed = {}
+        for via in vias:
+            of_seed[via] = _figures(via, *sides, order=_shuffled(batch, seed))
+            if told:
+                told(1)
+        frames.append(frame)
+        found.append((len(batch), of_seed))
+    queries = min(count for count, _ in found)
+    return Report(
+        command="match",
+        x=x.facts(),
+        y=y.facts(),
+        join=joined.facts(shared),
+        anchors=_anchor_facts(frames[0], anchors),
+        scores=tuple(_scores(vias, [figures for _, figures in found], queries)),
+        settings={
+            "via": list(vias),
+            "queries": queries,
+            "center": options.center,
+            "seed": options.seed,
+            "seeds": options.seeds,
+            **{name: getattr(options, name) for name in (*_POLICIES, "strict")},
+        },
+        versions=versions(),
+        notes=tuple(_notes(joined, frames[0], anchors, vias, options, queries)),
+    )
+
+
+def _held_out(joined: PairedSpaces, frame: Anchors, wanted: int | None, seed: int) -> PairedBatch:
+    """Return the pairs to match, in order of id: those that are no anchors with the smallest hashed ids."""
+    marked = joined.with_anchors(frame.x_ids, frame.y_ids, scored=False)
+    rows = np.flatnonzero(marked.scored)
+    if len(rows) < 2 or (wanted is not None and len(rows) < wanted):
+        raise DataError(
+            f"{len(rows):,} of {len(joined):,} shared rows are no anchors, and {wanted or 2:,} are to be matched. Ask "
+            "for fewer --queries or fewer anchors."
+        )
+    hashed = hash_ids(marked.ids[rows], seed=seed + 0x3A7C)
+    chosen = rows[np.lexsort((marked.rank[rows], hashed))[: wanted or QUERIES]]
+    batch = marked.batch(np.sort(chosen))
+    return batch.take(np.argsort(batch.rank))
+
+
+def _sides(
+    batch: PairedBatch, frame: Anchors, centre: tuple[Centering, Centering] | None
+) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
+    """Return rows and anchors of x, then of y, centred if wanted."""
+    if centre is None:
+        return (batch.x, frame.x), (batch.y, frame.y)
+    return (centre[0](batch.x), centre[0](frame.x)), (centre[1](batch.y), centre[1](frame.y))
+
+
+def _shuffled(batch: PairedBatch, seed: int) -> np.ndarray:
+    return np.random.default_rng([seed, len(batch)]).permutation(len(batch))
+
+
+def _figures(
+    via: str, x: tuple[Floats, Floats], y: tuple[Floats, Floats], *, order: np.ndarray
+) -> dict[str, tuple[float, float]]:
+    """Return each figure from x to y and from y to x; rows and anchors of either side are given."""
+    both = [_one_way(via, x, y, order), _one_way(via, y, x, order)]
+    return {name: (both[0][name], both[1][name]) for name in both[0]}
+
+
+def _one_way(via: str, x: tuple[Floats, Floats], y: tuple[Floats, Floats], order: np.ndarray) -> dict[str, float]:
+    carried = make_via(via, x[1], y[1])
+    # on a grid, so that copies of a row tie however the product was blocked
+    scores = on_grid(unit_rows(carried.x(x[0])) @ unit_rows(carried.y(y[0])).T[:, order])
+    truth = np.argsort(order)
+    shares = top_shares(scores, truth, CUTS)
+    return {
+        "matching-accuracy": matching_accuracy(scores, truth),
+        **{f"recall@{k}": share for k, share in zip(CUTS, shares, strict=True)},
+    }
+
+
+def _scores(vias: tuple[str, ...], found: list[dict[str, Any]], queries: int) -> list[Score]:
+    scores = []
+    for via in vias:
+        for name in found[0][via]:
+            values = np.array([of_seed[via][name] for of_seed in found])
+            forward, backward = values.mean(axis=0).tolist()
+            value = float(values.mean())
+            k = int(name.partition("@")[2] or 1)
+            definition, cite = _MATCHING if "@" not in name else (_RECALL[0].format(k=k), _RECALL[1])
+            scores.append(
+                Score(
+                    measure=name,
+                    view=via,
+                    value=value,
+                    forward=forward,
+                    backward=backward,
+                    interval=Interval(*rate_interval(value, queries), LEVEL, "Wilson score of the rows of one seed"),
+                    chance=min(k / queries, 1.0),
+                    pairs=queries,
+                    gallery=queries,
+                    range=(0.0, 1.0),
+                    definition=definition,
+                    cite=cite,
+                    section="Matching",
+                    draws=_draws(values.mean(axis=1)) if len(found) > 1 else None,
+                )
+            )
+    return scores
+
+
+def _draws(values: Floats) -> Draws:
+    return Draws(float(values.mean()), float(values.std(ddof=1)), len(values))
+
+
+def _anchor_facts(frame: Anchors, wanted: AnchorList | AnchorChoice) -> dict[str, Any]:
+    return {
+        "source": wanted.source if isinstance(wanted, AnchorList) else f"{wanted.strategy}:{wanted.count}",
+        "strategy": frame.strategy,
+        "count": len(frame),
+        "missing": frame.missing,
+        "seed": frame.seed,
+        "sha256": anchor_digest(frame.x_ids, frame.y_ids),
+        "scored": False,
+        **quality_facts(frame),
+    }
+
+
+def _notes(
+    joined: PairedSpaces,
+    frame: Anchors,
+    wanted: AnchorList | AnchorChoice,
+    vias: tuple[str, ...],
+    options: Options,
+    queries: int,
+) -> list[str]:
+    notes = [f"{queries:,} rows that are no anchors were matched; y's in shuffled order, each given once"]
+    if options.queries is None and queries < QUERIES:
+        notes.append(f"fewer than {QUERIES:,} rows are held out, so all of them were matched: chance is higher")
+    if options.center:
+        notes.append("centred on the means of the rows that both share")
+    if options.seeds > 1:
+        drawn = "anchors and rows" if isinstance(wanted, AnchorChoice) else "rows"
+        if drawn == "anchors and rows" or queries < len(joined) - len(frame):
+            notes.append(f"each seed draws its own {drawn}; the interval is that of one seed")
+        else:
+            notes.append("anchors and rows are the same for every seed, which only shuffles them")
+    widest = max(joined.x.dim, joined.y.dim)
+    if len(frame) <= widest and any(via.startswith("translate:") for via in vias):
+        notes.append(
+            f"translations are fitted on {len(frame):,} anchors for up to {widest:,} dimensions: they are "
+            "under-determined"
+        )
+    if options.via is None and "absolute" not in vias:
+        notes.append(f"absolute vectors have {joined.x.dim:,} and {joined.y.dim:,} dimensions and cannot be matched")
+    return notes
