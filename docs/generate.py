@@ -69,6 +69,7 @@ def measures_page() -> str:
             blocks.append(f"## {section}")
         blocks.append(f"### `{measure.name}` {'↑' if measure.higher_is_closer else '↓'}")
         blocks.append("\n".join(_measure_lines(measure, measure.name in default)))
+    blocks.append("[What else is printed](reading.md): intervals, p-values, draws of anchors, items that moved.")
     return "\n\n".join(blocks) + "\n"
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 
 import relcli
 from relcli.cli.app import run
+from relcli.reports.anchors import anchor_check_schema
 from relcli.spaces.anchors import STRATEGIES, anchor_quality
 
 N = 90
@@ -265,3 +267,12 @@ def test_python_gives_the_same_as_the_command(call):
     assert found.labels["b"] == {"rows": 20, "anchors": 0}
     chosen = relcli.anchors_choose((IDS, X), count=9, strategy="farthest")
     assert chosen.anchors.x_ids.tolist() == call("choose", "x.npy", "-n", "9", "--strategy", "farthest")[0].split()
+
+
+def test_the_document_of_a_check_validates(monkeypatch, capfd):
+    monkeypatch.chdir(Path(__file__).parent.parent / "sample_embeddings")
+    code = run(["anchors", "check", "anchors.txt", "digits_ae_s0.npy", "digits_ae_s1.parquet", "--json"])
+    document = json.loads(capfd.readouterr().out)
+
+    assert code == 0
+    jsonschema.validate(document, anchor_check_schema())

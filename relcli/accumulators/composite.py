@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -40,6 +39,29 @@ class Bundle:
             part.merge(other.parts[name])
 
 
+class _Projected(PairedBatch):
+    """A batch whose x and y are projected when they are read: some accumulators need few of its rows, or none."""
+
+    def __init__(self, batch: PairedBatch, x: Projection, y: Projection) -> None:
+        for name in ("rank", "hash", "anchor", "scored"):
+            object.__setattr__(self, name, getattr(batch, name))
+        object.__setattr__(self, "_of", (batch, x, y))
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ("x", "y"):
+            raise AttributeError(name)
+        batch, x, y = self.__dict__["_of"]
+        rows: Floats = x(batch.x) if name == "x" else y(batch.y)
+        object.__setattr__(self, name, rows)
+        return rows
+
+    def take(self, rows: Any) -> PairedBatch:
+        if {"x", "y"} <= self.__dict__.keys():
+            return super().take(rows)
+        batch, x, y = self.__dict__["_of"]
+        return _Projected(batch.take(rows), x, y)
+
+
 class Through:
     """An accumulator that sees each batch through a projection of x and one of y."""
 
@@ -54,7 +76,7 @@ class Through:
         return type(self)(self.inner.fresh(), self.x, self.y)
 
     def update(self, batch: PairedBatch) -> None:
-        self.inner.update(replace(batch, x=self.x(batch.x), y=self.y(batch.y)))
+        self.inner.update(_Projected(batch, self.x, self.y))
 
     def merge(self, other: Self) -> None:
         self.inner.merge(other.inner)

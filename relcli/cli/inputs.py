@@ -16,8 +16,9 @@ AnchorsFrom = Annotated[
     typer.Option(
         "--anchors",
         "-a",
-        metavar="FILE|uniform:N",
-        help="File of anchor ids (.txt, .tsv of x_id<TAB>y_id, .json, .parquet), or how many to choose.",
+        metavar="FILE|HOW:N",
+        help="File of anchor ids (.txt, .tsv of x_id<TAB>y_id, .json, .parquet), or N to choose: uniform:300, "
+        "farthest:300, kmeans:300, first:300.",
     ),
 ]
 IdsX = Annotated[

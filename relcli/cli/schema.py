@@ -10,7 +10,10 @@ import typer
 
 Command = Annotated[
     str,
-    typer.Argument(metavar="command", help="Whose JSON: compare, inspect, retrieve, stitch, match, diff or config."),
+    typer.Argument(
+        metavar="command",
+        help="compare, check, retrieve, translate, inspect, anchors, stitch, match, sweep, matrix, diff or config.",
+    ),
 ]
 
 
@@ -21,6 +24,7 @@ def schema(command: Command = "compare") -> None:
     Example: relcli schema > report.schema.json
     """
     from relcli.errors import UsageError, did_you_mean
+    from relcli.reports.anchors import anchor_check_schema
     from relcli.reports.diff import diff_schema
     from relcli.reports.hits import retrieval_schema
     from relcli.reports.inspection import inspection_schema
@@ -31,6 +35,7 @@ def schema(command: Command = "compare") -> None:
     from relcli.settings import settings_schema
 
     schemas = {"compare": report_schema, "inspect": inspection_schema, "retrieve": retrieval_schema}
+    schemas |= {"check": report_schema, "translate": report_schema, "anchors": anchor_check_schema}
     schemas |= {"sweep": sweep_schema, "matrix": matrix_schema}
     schemas |= {"diff": diff_schema, "config": settings_schema, "stitch": stitching_schema, "match": report_schema}
     if command not in schemas:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from relcli.reports.schema import Schema, count, free, list_of, maybe, object_of, text
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -50,6 +52,48 @@ def _finite(value: Any) -> Any:
 def to_json(check: AnchorCheck) -> str:
     """Return the JSON document."""
     return json.dumps(asdict(check), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def anchor_check_schema() -> Schema:
+    """Return the JSON Schema (draft 2020-12) of a check of anchors; minor versions may add keys."""
+    space = object_of(
+        "AnchoredSpace",
+        "How anchors serve in one space.",
+        {
+            "name": text("Its name."),
+            "rows": count("Rows it holds."),
+            "dim": count("Dimensions of a row."),
+            "found": count("Anchors it holds."),
+            "missing": count("Anchors it lacks."),
+            "without_direction": count("Anchors that are zero or not finite."),
+            "rank": maybe("integer", "Rank of the Gram of unit anchors."),
+            "condition": maybe("number", "Its condition number, over the eigenvalues that are not 0."),
+            "mean_cosine": maybe("number", "Mean cosine of two anchors."),
+            "near_duplicates": maybe("integer", "Pairs of anchors that say the same."),
+        },
+    )
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:relcli:anchor-check:{CHECK_VERSION}",
+        **object_of(
+            "relcli anchors check",
+            "How well anchors serve in one space or several.",
+            {
+                "schema_version": {
+                    "type": "string",
+                    "pattern": rf"^{CHECK_VERSION.partition('.')[0]}\.\d+$",
+                    "description": "Version of this document, major.minor; an added key is a minor step.",
+                },
+                "command": text("The command that wrote the document."),
+                "anchors": free("Source, count, duplicates, how many are in all spaces, SHA-256 of the ids."),
+                "spaces": list_of(space, "One entry for each space."),
+                "labels": maybe("object", "Rows and anchors of each label, null where no labels were given."),
+                "notes": list_of({"type": "string"}, "What a reader should know before using the anchors."),
+                "settings": free("The settings that the check depends on."),
+                "versions": free("The version of relcli and of each library that took part."),
+            },
+        ),
+    }
 
 
 def print_check(check: AnchorCheck, console: Console) -> None:
