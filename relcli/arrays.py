@@ -56,6 +56,14 @@ def to_float64(values: Any) -> Floats:
     return np.ascontiguousarray(to_numpy(values), dtype=np.float64)
 
 
+def to_float32(values: Any) -> NDArray[np.float32] | None:
+    """Return values of float16, bfloat16 or float32 as C-ordered float32, None where that would lose digits."""
+    array = to_numpy(values)
+    if array.dtype.kind != "f" or array.dtype.itemsize > 4:
+        return None
+    return np.ascontiguousarray(array, dtype=np.float32)
+
+
 def row_norms(v: Floats) -> Floats:
     """Return the Euclidean norm [n] of each row of v [n, d]; the same bits wherever the row stands."""
     return np.sqrt(np.einsum("ij,ij->i", v, v))

@@ -13,6 +13,7 @@ Counts obey them to the last bit, sums of floats to rounding.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol, Self
@@ -37,7 +38,12 @@ class Context:
 
     def through(self, x: Callable[[Floats], Floats], y: Callable[[Floats], Floats]) -> Context:
         """Return the context as seen through a projection of each side."""
-        probe = self.probe and replace(self.probe, x=x(self.probe.x), y=y(self.probe.y))
+        with ThreadPoolExecutor(2) as both:
+            if self.probe:
+                sides = both.map(lambda project, rows: project(rows), (x, y), (self.probe.x, self.probe.y))
+                probe: PairedBatch | None = replace(self.probe, **dict(zip("xy", sides, strict=True)))
+            else:
+                probe = self.probe
         anchors = self.anchors and (x(self.anchors[0]), y(self.anchors[1]))
         return replace(self, probe=probe, anchors=anchors)
 

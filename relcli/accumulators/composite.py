@@ -56,10 +56,12 @@ class _Projected(PairedBatch):
         return rows
 
     def take(self, rows: Any) -> PairedBatch:
-        if {"x", "y"} <= self.__dict__.keys():
-            return super().take(rows)
         batch, x, y = self.__dict__["_of"]
-        return _Projected(batch.take(rows), x, y)
+        some = batch.take(rows)
+        # more than a few rows: others will want the rest, and each row should be projected once
+        if {"x", "y"} <= self.__dict__.keys() or len(some) * 20 > len(self):
+            return super().take(rows)
+        return _Projected(some, x, y)
 
 
 class Through:

@@ -86,13 +86,14 @@ class Census:
     """
     What every row must pass before it is measured: counts, sums, and the rows that are NaN, Inf or zero.
 
-    Keeps the rank of each bad row; `sum_x` [dx] and `sum_y` [dy] are over the good rows.
+    Keeps the rank of each bad row; `sum_x` [dx] and `sum_y` [dy] are over the good rows,
+    0 without `sums`.
     """
 
     KINDS = ("NaN", "Inf", "zero")
 
-    def __init__(self, dx: int, dy: int) -> None:
-        self.dx, self.dy = dx, dy
+    def __init__(self, dx: int, dy: int, *, sums: bool = True) -> None:
+        self.dx, self.dy, self.sums = dx, dy, sums
         self.count = 0
         self._sum_x, self._sum_y = ExactSum(dx), ExactSum(dy)
         self.bad: dict[tuple[str, str], list[int]] = {}
@@ -102,7 +103,7 @@ class Census:
         return cls(dx, dy)
 
     def fresh(self) -> Self:
-        return type(self)(self.dx, self.dy)
+        return type(self)(self.dx, self.dy, sums=self.sums)
 
     def update(self, batch: PairedBatch) -> None:
         good = np.ones(len(batch), bool)
@@ -114,6 +115,8 @@ class Census:
                     self.bad.setdefault((side, kind), []).extend(batch.rank[mask].tolist())
                     good &= ~mask
         self.count += int(good.sum())
+        if not self.sums:
+            return
         whole = good.all()
         self._sum_x.add(batch.x if whole else batch.x[good])
         self._sum_y.add(batch.y if whole else batch.y[good])

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol, Self, TypeVar
+
+from numpy.typing import NDArray
+
+from relcli.spaces.space import Space
 
 
 class Filled(Protocol):
@@ -38,4 +42,8 @@ class Engine(Protocol):
 
     def reduce(self, source: Batched, empty: A, progress: Progress | None = None) -> A:
         """Return `empty` made full with all there is in `source`."""
+        ...
+
+    def stream(self, space: Space, progress: Progress | None = None) -> Iterator[NDArray[Any]]:
+        """Yield the rows of a space in order, a batch at a time."""
         ...

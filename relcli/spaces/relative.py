@@ -11,11 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from relcli.arrays import Floats, row_norms, unit_rows
+from relcli.arrays import Floats, unit_rows
 from relcli.errors import UsageError
 from relcli.spaces.pairing import Ids
 from relcli.spaces.similarity import ABOVE_ZERO, SIMILARITIES, Frame, parse_similarity
 from relcli.spaces.space import Space
+
+#: Sums of float32 squares below this have lost digits to underflow.
+_SMALLEST = 1e-30
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,12 @@ class RelativeProjection:
             _check_sparse(self.sparse, names, self.dim)
 
     @property
+    def takes_float32(self) -> bool:
+        """Whether one float32 product does: for cosines that only a file will hold."""
+        plain = parse_similarity(self.similarity) == ("cosine",) and self.quantize is None and self.sparse is None
+        return plain and not self.exact
+
+    @property
     def dim(self) -> int:
         """The number of columns of a relative row."""
         return len(self.anchors) * len(parse_similarity(self.similarity))
@@ -94,7 +103,7 @@ class RelativeProjection:
 
     def __call__(self, v: Floats) -> Floats:
         names = parse_similarity(self.similarity)
-        if not self.exact and names == ("cosine",) and self.quantize is None and self.sparse is None:
+        if self.takes_float32:
             return self._fast_cosines(v)
         parts = []
         for name in names:
@@ -105,11 +114,29 @@ class RelativeProjection:
         scores = parts[0] if len(parts) == 1 else np.concatenate([unit_rows(part) for part in parts], axis=1)
         return scores if self.sparse is None else _sparsified(scores, *self.sparse)
 
-    def _fast_cosines(self, v: Floats) -> Any:
-        norms = row_norms(v)
-        unit = np.empty(v.shape, np.float32)
-        np.divide(v, np.where(norms > 0, norms, 1.0)[:, None], out=unit, casting="same_kind")
-        return unit @ self._unit_anchors.T
+    def _fast_cosines(self, v: Any) -> Any:
+        squares = RowSquares()(v)[:, 0]
+        if v.dtype != np.float32 or not _in_range(squares):
+            # digits or a range that float32 squares lack
+            v = np.ascontiguousarray(unit_rows(v.astype(np.float64)), np.float32)
+            return v @ self._unit_anchors.T
+        cosines = v @ self._unit_anchors.T
+        cosines *= (1 / np.sqrt(squares))[:, None]
+        return cosines
+
+
+@dataclass(frozen=True)
+class RowSquares:
+    """Return the sum of squares [b, 1] of each row, in the floats they come in: NaN, Inf and 0 tell bad rows."""
+
+    takes_float32 = True
+
+    def __call__(self, v: Any) -> Any:
+        return np.einsum("ij,ij->i", v, v)[:, None]
+
+
+def _in_range(squares: Any) -> bool:
+    return bool(np.isfinite(squares).all() and (squares > _SMALLEST).all())
 
 
 def _check_sparse(sparse: tuple[int, float], names: tuple[str, ...], dim: int) -> None:

@@ -161,7 +161,9 @@ def compare(
         seed=options.seed,
     )
     shared = len(joined)
-    census = engine.reduce(joined, Census(x.dim, y.dim), progress and progress("checking rows", len(joined)))
+    census = engine.reduce(
+        joined, Census(x.dim, y.dim, sums=options.center), progress and progress("checking rows", len(joined))
+    )
     joined = without_bad_rows(joined, census, options.on_bad)
     if options.center:
         means = (Centering.of(total / max(census.count, 1)) for total in (census.sum_x, census.sum_y))

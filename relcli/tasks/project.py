@@ -20,7 +20,7 @@ from relcli.engines.engine import Engine, Progress
 from relcli.errors import AnchorError, UsageError, VectorError, did_you_mean, first_few
 from relcli.spaces.anchors import AnchorChoice, AnchorList
 from relcli.spaces.pairing import Ids, Index, PairedSpaces
-from relcli.spaces.relative import Centering, RelativeProjection, Standardization, anchor_digest
+from relcli.spaces.relative import Centering, RelativeProjection, RowSquares, Standardization, anchor_digest
 from relcli.spaces.similarity import parse_similarity, similarity_name
 from relcli.spaces.space import Space
 
@@ -92,11 +92,14 @@ def project(
         return RelativeProjection(seen.read(at), options.similarity, options.quantize, options.sparse, exact)
 
     projection(space)  # refuses what cannot be done before all rows are read
+    told = progress and progress("checking rows", len(space))
+    if not (options.center or options.standardize) and _all_plain(space, engine, told):
+        return _projected(space, space, projection(space), anchors, options)
     alone = PairedSpaces.alone(space)
     parts: dict[str, Accumulator] = {"census": Census(space.dim, 0)}
     if options.standardize:
         parts["columns"] = Columns(space.dim, 0)
-    found = engine.reduce(alone, Bundle(parts), progress and progress("checking rows", len(space)))
+    found = engine.reduce(alone, Bundle(parts), told)
     census = found["census"]
     assert isinstance(census, Census)
     good = _good_rows(space, census, options.on_bad)
@@ -107,8 +110,17 @@ def project(
         absolute = space.map(Standardization.of(columns.mean, columns.variance))
     elif options.center:
         absolute = space.map(Centering.of(census.sum_x / max(census.count, 1)))
-    relative = projection(absolute)
     kept = absolute if good is None else absolute.take(good)
+    return _projected(space, kept, projection(absolute), anchors, options)
+
+
+def _all_plain(space: Space, engine: Engine, progress: Progress | None) -> bool:
+    """Return whether no row is bad, by one look at the sums of squares; False where that cannot tell."""
+    squares = engine.stream(space.map(RowSquares(), dim=1), progress)
+    return all(bool((np.isfinite(part) & (part > 0)).all()) for part in squares)
+
+
+def _projected(space: Space, kept: Space, relative: RelativeProjection, anchors: AnchorList, options: Options) -> Space:
     made = _provenance(space, anchors, options, len(kept))
     return replace(kept.map(relative, dim=relative.dim), origin=replace(space.origin, provenance=made))
 
