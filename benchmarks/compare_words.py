@@ -33,7 +33,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         x, y, anchors = make(Path(place))
         ours = [sys.executable, "-m", "relcli", "compare", x, y, "--anchors", anchors, "--json", "--quiet"]
-        same = [*ours, "--view", "relative", "--measures", "jaccard@10,mrr@10,cosine"]
+        same = [*ours, "--view", "relative", "--measures", "jaccard@10,mrr@10,cosine", "--include-anchors"]
         recipe = [sys.executable, "-m", "benchmarks.authors_recipe", x, y, anchors]
         for title, env in (
             ("As the machine is set up", {}),
