@@ -13,6 +13,7 @@ import numpy as np
 
 from relcli.arrays import Floats, unit_rows
 from relcli.errors import UsageError
+from relcli.spaces.anchors import AnchorChoice, AnchorList, Anchors, quality_facts
 from relcli.spaces.pairing import Ids
 from relcli.spaces.similarity import ABOVE_ZERO, SIMILARITIES, Frame, parse_similarity
 from relcli.spaces.space import Space
@@ -178,6 +179,20 @@ _FRAME = {
     "quantize": "--quantize",
     "sparse": "--sparse",
 }
+
+
+def anchor_facts(frame: Anchors, wanted: AnchorList | AnchorChoice, *, scored: bool = False) -> dict[str, Any]:
+    """Return what a report tells of its anchors: where they came from, how many, and how well they serve."""
+    return {
+        "source": wanted.source if isinstance(wanted, AnchorList) else f"{wanted.strategy}:{wanted.count}",
+        "strategy": frame.strategy,
+        "count": len(frame),
+        "missing": frame.missing,
+        "seed": frame.seed,
+        "sha256": anchor_digest(frame.x_ids, frame.y_ids),
+        "scored": scored,
+        **quality_facts(frame),
+    }
 
 
 def check_same_frame(x: Space, y: Space) -> None:

@@ -26,11 +26,10 @@ from relcli.spaces.anchors import (
     AnchorChoice,
     AnchorList,
     Anchors,
-    quality_facts,
     settle_anchors,
 )
 from relcli.spaces.pairing import Ids, PairedSpaces
-from relcli.spaces.relative import Centering, anchor_digest, check_same_frame
+from relcli.spaces.relative import Centering, anchor_facts, check_same_frame
 from relcli.spaces.similarity import parse_similarity, similarity_name
 from relcli.spaces.space import Space
 
@@ -204,7 +203,7 @@ def compare(
     table = item_table(joined, views[0], options.k)
     if items:
         items(table)
-    frame_facts = _anchor_facts(frame, anchors, options)
+    frame_facts = anchor_facts(frame, anchors, scored=options.include_anchors)
     notes = _notes(frame_facts, joined, frame, options, scores, sampled, scored)
     if grouping and (left_out := grouping.note()):
         notes.append(left_out)
@@ -230,19 +229,6 @@ def _check_depth(measures: Sequence[Measure], pairs: int, least: int) -> None:
             f"k = {depth:,} neighbours need at least {depth + 1:,} shared pairs, and the spaces share {pairs:,}. "
             "Pass a smaller -k, or share more."
         )
-
-
-def _anchor_facts(frame: Anchors, wanted: AnchorList | AnchorChoice, options: Options) -> dict[str, Any]:
-    facts: dict[str, Any] = {
-        "source": wanted.source if isinstance(wanted, AnchorList) else f"{wanted.strategy}:{wanted.count}",
-        "strategy": frame.strategy,
-        "count": len(frame),
-        "missing": frame.missing,
-        "seed": frame.seed,
-        "sha256": anchor_digest(frame.x_ids, frame.y_ids),
-        "scored": options.include_anchors,
-    }
-    return facts | quality_facts(frame)
 
 
 def _settings(options: Options, measures: Sequence[Measure], sampled: int, scored: int) -> dict[str, Any]:

@@ -17,9 +17,9 @@ from relcli.evaluation.vias import make_via, via_name
 from relcli.measures.interval import LEVEL, rate_interval
 from relcli.measures.matching import MOST, matching_accuracy, top_shares
 from relcli.reports.report import Draws, Interval, Report, Score
-from relcli.spaces.anchors import AnchorChoice, AnchorList, Anchors, quality_facts, settle_anchors
+from relcli.spaces.anchors import AnchorChoice, AnchorList, Anchors, settle_anchors
 from relcli.spaces.pairing import Ids, PairedBatch, PairedSpaces, hash_ids
-from relcli.spaces.relative import Centering, anchor_digest, check_same_frame
+from relcli.spaces.relative import Centering, anchor_facts, check_same_frame
 from relcli.spaces.space import Space
 
 #: Rows that are matched where so many are held out, as published.
@@ -141,7 +141,7 @@ def match(
         x=x.facts(),
         y=y.facts(),
         join=joined.facts(shared),
-        anchors=_anchor_facts(frames[0], anchors),
+        anchors=anchor_facts(frames[0], anchors),
         scores=tuple(_scores(vias, [figures for _, figures in found], queries)),
         settings={
             "via": list(vias),
@@ -236,19 +236,6 @@ def _scores(vias: tuple[str, ...], found: list[dict[str, Any]], queries: int) ->
 
 def _draws(values: Floats) -> Draws:
     return Draws(float(values.mean()), float(values.std(ddof=1)), len(values))
-
-
-def _anchor_facts(frame: Anchors, wanted: AnchorList | AnchorChoice) -> dict[str, Any]:
-    return {
-        "source": wanted.source if isinstance(wanted, AnchorList) else f"{wanted.strategy}:{wanted.count}",
-        "strategy": frame.strategy,
-        "count": len(frame),
-        "missing": frame.missing,
-        "seed": frame.seed,
-        "sha256": anchor_digest(frame.x_ids, frame.y_ids),
-        "scored": False,
-        **quality_facts(frame),
-    }
 
 
 def _notes(

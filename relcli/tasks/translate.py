@@ -19,9 +19,9 @@ from relcli.measures.measure import Undefined
 from relcli.measures.procrustes import aligned_units, heldout_chance, heldout_procrustes_residual
 from relcli.measures.retrieval import mismatched_mean
 from relcli.reports.report import Interval, Report, Score
-from relcli.spaces.anchors import ILL_CONDITIONED, AnchorChoice, AnchorList, Anchors, quality_facts, settle_anchors
+from relcli.spaces.anchors import ILL_CONDITIONED, AnchorChoice, AnchorList, Anchors, settle_anchors
 from relcli.spaces.pairing import Ids, PairedSpaces
-from relcli.spaces.relative import anchor_digest
+from relcli.spaces.relative import anchor_facts
 from relcli.spaces.space import Space
 from relcli.spaces.translation import Translation, check_translator, fit_translation
 
@@ -112,7 +112,7 @@ def fit(
     empty = Folds.of(HeldOut(translation, origin=frame.y.mean(axis=0)), FOLDS)
     folds = engine.reduce(joined, empty, progress and progress("translating", len(joined)))
     scores = (_residual(folds), _cosine(joined, translation, options.seed), _anchor_residual(frame, translation))
-    facts = _anchor_facts(frame, anchors)
+    facts = anchor_facts(frame, anchors)
     report = Report(
         command="translate fit",
         x=x.facts(),
@@ -248,19 +248,6 @@ def _anchor_residual(frame: Anchors, translation: Translation) -> Score:
         definition="Σ‖y−ŷ‖² / Σ‖y−ȳ‖² on the anchors that the map was fitted on: it flatters",
         pairs=len(frame),
     )
-
-
-def _anchor_facts(frame: Anchors, wanted: AnchorList | AnchorChoice) -> dict[str, Any]:
-    return {
-        "source": wanted.source if isinstance(wanted, AnchorList) else f"{wanted.strategy}:{wanted.count}",
-        "strategy": frame.strategy,
-        "count": len(frame),
-        "missing": frame.missing,
-        "seed": frame.seed,
-        "sha256": anchor_digest(frame.x_ids, frame.y_ids),
-        "scored": False,
-        **quality_facts(frame),
-    }
 
 
 def _notes(
