@@ -231,3 +231,26 @@ def test_compare_takes_any_similarity():
     assert report.score("cosine").value == pytest.approx(1)
     with pytest.raises(UsageError, match="Did you mean 'cosine'"):
         relcli.compare((ids, x), (ids, x), ids[:8], similarity="cosinus")
+
+
+LATENTIS = {
+    "cosine": ("cosine_proj", lambda theirs: theirs),
+    "angular": ("angular_proj", lambda theirs: 1 - theirs),
+    "euclidean": ("euclidean_proj", lambda theirs: -theirs),
+    "l1": ("l1_proj", lambda theirs: -theirs),
+    "basis": ("change_of_basis_proj", lambda theirs: theirs),
+}
+
+
+@pytest.mark.parametrize("name", LATENTIS)
+def test_it_is_what_latentis_projects(name):
+    """Theirs are distances where ours are similarities, hence the signs."""
+    projection = pytest.importorskip("latentis.transform.projection")
+    import torch
+
+    rng = np.random.default_rng(3)
+    rows, anchors = rng.standard_normal((40, 12)), rng.standard_normal((9, 12))
+    function, as_ours = LATENTIS[name]
+    theirs = getattr(projection, function)(torch.from_numpy(rows), anchors=torch.from_numpy(anchors)).numpy()
+
+    np.testing.assert_allclose(RelativeProjection(anchors, name)(rows), as_ours(theirs), atol=1e-6)
