@@ -815,6 +815,7 @@ def stitch(
     labels: str | Path | tuple[Iterable[Any], Iterable[Any]] | None = None,
     targets: Source | None = None,
     split: str | Path | tuple[Iterable[Any], Iterable[Any]] | None = None,
+    ids: str | Path | None = None,
     id_column: str | None = None,
     progress: Callable[[str, int], Progress] | None = None,
     **options: Any,
@@ -822,7 +823,8 @@ def stitch(
     """
     Return how heads trained on one space do on others: what `relcli stitch` prints.
 
-    `sources` are two or more files, arrays or tensors [n, d], pairs (ids, array), or Spaces; `anchors` are as in
+    `sources` are two or more files, arrays or tensors [n, d], pairs (ids, array), or Spaces; `ids` a file of the ids of
+    all files; `anchors` are as in
     `compare`. `labels` are a table of ids and labels, "FILE#column", or a pair (ids, labels); or `targets` a
     space whose rows are to be predicted. `split` says train or test of each id, in the same ways. Other
     `options` are the fields of `relcli.tasks.stitch.Options`: similarity, translate, scaling, head, regression,
@@ -838,7 +840,12 @@ def stitch(
         options["regression"] = True
     wanted = _known_options(StitchOptions, "stitch", _as_tuples(options, "similarity", "translate"))
     spaces = [
-        open_space(source, name=_name_of(source, f"space {place}"), id_column=id_column)
+        open_space(
+            source,
+            name=_name_of(source, f"space {place}"),
+            ids=ids if isinstance(source, str | Path) else None,
+            id_column=id_column,
+        )
         for place, source in enumerate(sources, start=1)
     ]
     if labels is not None:

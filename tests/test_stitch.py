@@ -435,3 +435,27 @@ def test_real_autoencoders_and_classifiers_stitch_as_an_independent_script_found
     assert figures["translate:ortho"].figures["accuracy"].mean == pytest.approx(translated, abs=0.03)
     assert found.stitch("space 1", "space 1").figures["accuracy"].mean == pytest.approx(own, abs=0.01)
     assert figures["absolute"].figures["accuracy"].mean < 0.2
+
+
+def test_one_file_of_ids_may_serve_all_dumps(tmp_path, monkeypatch, capfd):
+    samples = Path(__file__).parent.parent / "sample_embeddings"
+    rows = np.load(samples / "digits_ae_s0.npy")
+    for name in ("a.npy", "b.npy"):
+        np.save(tmp_path / name, rows)
+    monkeypatch.chdir(tmp_path)
+    labels, ids = str(samples / "labels.csv"), str(samples / "digits_ae_s0.ids.txt")
+    words = [
+        "--labels",
+        labels,
+        "--split",
+        labels,
+        "--head",
+        "ridge",
+        "--anchors",
+        str(samples / "anchors.txt"),
+        "--json",
+    ]
+    code = run(["stitch", "a.npy", "b.npy", "--ids", ids, *words])
+
+    assert code == 0
+    assert json.loads(capfd.readouterr().out)["rows"]

@@ -45,7 +45,8 @@ def stitch(
     regression: Regression = False, head: Head = None, scaler: Scaler = "none", transductive: Transductive = False,
     split: SplitIn = None, test_size: TestSize = None, similarity: Similarity = None, translate: Translate = None,
     scaling: Scaling = "global", center: Center = False, seed: inputs.Seed = 0, seeds: Seeds = 1,
-    id_column: inputs.IdColumn = None, on_duplicate: inputs.OnDuplicate = "error", on_bad: inputs.OnBad = "error",
+    ids: inputs.Ids = None, id_column: inputs.IdColumn = None,
+    on_duplicate: inputs.OnDuplicate = "error", on_bad: inputs.OnBad = "error",
     missing_labels: Missing = "error", missing_anchors: inputs.MissingAnchors = "error", per_class: PerClass = False,
     as_json: output.AsJson = False, format_name: output.TableFormat = None, files: output.TableFiles = None,
     quiet: output.Quiet = False,
@@ -60,11 +61,11 @@ def stitch(
     from relcli.reports.writing import format_for, write_text
 
     chosen = output.chosen_format(as_json, format_name, files, formats=stitching.FORMATS)
-    output.refuse_overwriting(files, *spaces, anchors, labels, targets, split)
+    output.refuse_overwriting(files, *spaces, anchors, labels, targets, split, ids)
     rows = {"split": split, "test_size": test_size, "seed": seed, "seeds": seeds, "id_column": id_column}
     methods = {"similarity": similarity or None, "translate": translate or None, "scaling": scaling, "center": center}
     heads = {"head": head, "scaler": scaler, "regression": regression, "transductive": transductive}
-    bad = {"on_duplicate": on_duplicate, "on_bad": on_bad, "missing_anchors": missing_anchors}
+    bad = {"on_duplicate": on_duplicate, "on_bad": on_bad, "missing_anchors": missing_anchors, "ids": ids}
     learned = {"labels": labels, "targets": targets, "missing_labels": missing_labels}
     with output.progress_bars(quiet) as progress:
         found = api.stitch(*spaces, anchors=anchors, progress=progress, **rows, **methods, **heads, **bad, **learned)  # type: ignore[arg-type]
