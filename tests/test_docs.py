@@ -113,7 +113,6 @@ def test_help_gives_an_example(name):
     assert f"Example: relcli {name}" in COMMANDS[name].help
 
 
-@pytest.mark.skipif(not README.exists(), reason="there is no README.md")
 def test_the_readme_has_examples():
     assert EXAMPLES
 

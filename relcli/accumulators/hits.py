@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -182,12 +182,6 @@ class Survey:
     def merge(self, other: Self) -> None:
         for kind, ranks in other.bad.items():
             self.bad.setdefault(kind, []).extend(ranks)
-
-
-def blocks(count: int, size: int) -> Iterator[slice]:
-    """Yield slices of up to `size` that cover `count` rows."""
-    for start in range(0, count, size):
-        yield slice(start, min(start + size, count))
 
 
 class ManyHits:

@@ -119,7 +119,7 @@ class Strip:
             yield columns, tile
 
 
-def row_slices(count: int) -> Iterator[slice]:
-    """Yield slices of up to TILE_ROWS that cover `count` rows."""
-    for start in range(0, count, TILE_ROWS):
-        yield slice(start, min(start + TILE_ROWS, count))
+def row_slices(count: int, size: int = TILE_ROWS) -> Iterator[slice]:
+    """Yield slices of up to `size` that cover `count` rows."""
+    for start in range(0, count, size):
+        yield slice(start, min(start + size, count))

@@ -91,7 +91,9 @@ def choose(
         on_duplicate=options.on_duplicate,  # type: ignore[arg-type]
         seed=options.seed,
     )
-    census = engine.reduce(joined, Census(x.dim, other.dim), progress and progress("checking rows", len(joined)))
+    census = engine.reduce(
+        joined, Census(x.dim, other.dim, sums=False), progress and progress("checking rows", len(joined))
+    )
     fit = without_bad_rows(joined, census, "drop")
     anchors = choose_anchors(fit, options.strategy, options.count, seed=options.seed, labels=labels)
     return Chosen(anchors, len(fit), len(joined) - len(fit))

@@ -99,7 +99,7 @@ def _inspected(
     progress: Callable[[str, int], Progress] | None,
 ) -> dict[str, Any]:
     alone = PairedSpaces.alone(space, seed=options.seed)
-    rows = Bundle({"census": Census(space.dim, 0), "prints": Fingerprints()})
+    rows = Bundle({"census": Census(space.dim, 0, sums=False), "prints": Fingerprints()})
     rows = engine.reduce(alone, rows, progress and progress(f"rows of {space.name}", len(space)))
     census, prints = rows["census"], rows["prints"]
     assert isinstance(census, Census)

@@ -116,7 +116,9 @@ def match(
         seed=options.seed,
     )
     shared = len(joined)
-    census = engine.reduce(joined, Census(x.dim, y.dim), progress and progress("checking rows", shared))
+    census = engine.reduce(
+        joined, Census(x.dim, y.dim, sums=options.center), progress and progress("checking rows", shared)
+    )
     joined = without_bad_rows(joined, census, options.on_bad)
     centre = None
     if options.center:

@@ -252,7 +252,7 @@ def _checked(
     bad: list[list[int]] = []
     told = progress and progress("checking rows", sum(map(len, spaces)))
     for space in spaces:
-        census = engine.reduce(PairedSpaces.alone(space), Census(space.dim, 0), told)
+        census = engine.reduce(PairedSpaces.alone(space), Census(space.dim, 0, sums=False), told)
         bad.append(sorted({row for ranks in census.ranks().values() for row in ranks}))
     if not any(bad):
         return spaces

@@ -96,7 +96,7 @@ def project(
     if not (options.center or options.standardize) and _all_plain(space, engine, told):
         return _projected(space, space, projection(space), anchors, options)
     alone = PairedSpaces.alone(space)
-    parts: dict[str, Accumulator] = {"census": Census(space.dim, 0)}
+    parts: dict[str, Accumulator] = {"census": Census(space.dim, 0, sums=options.center)}
     if options.standardize:
         parts["columns"] = Columns(space.dim, 0)
     found = engine.reduce(alone, Bundle(parts), told)

@@ -6,16 +6,16 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
-from platform import python_version
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from relcli._version import VERSION
-from relcli.accumulators.hits import Hits, ManyHits, Projection, Relevant, Search, Survey, blocks
+from relcli._version import versions
+from relcli.accumulators.hits import Hits, ManyHits, Projection, Relevant, Search, Survey
 from relcli.accumulators.neighbors import NearestLists
 from relcli.accumulators.probe import Census
+from relcli.accumulators.tiles import row_slices
 from relcli.arrays import Floats, on_grid
 from relcli.engines.engine import Engine, Progress
 from relcli.errors import IdError, JoinError, UsageError, VectorError, did_you_mean, first_few
@@ -475,7 +475,7 @@ class _Retriever:
         penalties = {via.name: self._penalty(via) for via in self.vias}
         samples = {via.name: self._sample(via) for via in self.vias}
         counts = {via.name: _Counts() for via in self.vias}
-        parts = list(blocks(len(self.queries), self._block_rows()))
+        parts = list(row_slices(len(self.queries), self._block_rows()))
         advance = self._start("searching", len(parts) * len(self.gallery))
         for rows in parts:
             vectors = self.queries.batch(rows).vectors
@@ -527,7 +527,7 @@ class _Retriever:
         score = np.empty(len(query))
         order = np.argsort(position, kind="stable")
         wanted = np.unique(position)
-        for part in blocks(len(wanted), _SAMPLE_ROWS):
+        for part in row_slices(len(wanted), _SAMPLE_ROWS):
             batch = self.gallery.batch(wanted[part])
             gallery = search.gallery(batch.vectors)
             mine = order[slice(*np.searchsorted(position[order], (wanted[part][0], wanted[part][-1] + 1)))]
@@ -551,7 +551,7 @@ class _Retriever:
         among = replace(among, width=self.x.dim + 2 * via.width)
         rows = np.linspace(0, len(among) - 1, min(_SAMPLE_ROWS, len(among))).astype(np.int64)
         sample = via.x(among.batch(rows).vectors)
-        parts = list(blocks(len(self.gallery), self._block_rows()))
+        parts = list(row_slices(len(self.gallery), self._block_rows()))
         advance = self._start("neighbours for CSLS", len(parts) * len(among))
         penalty = np.empty(len(self.gallery))
         for part in parts:
@@ -606,7 +606,7 @@ class _Retriever:
             store.commit()
         self.recalls = {via.name: self._recall(via, indexes[via.name]) for via in self.vias}
         advance = self._start("searching", len(self.queries))
-        for rows in blocks(len(self.queries), _INDEX_BLOCK):
+        for rows in row_slices(len(self.queries), _INDEX_BLOCK):
             vectors = self.queries.batch(rows).vectors
             found = []
             for via in self.vias:
@@ -631,7 +631,7 @@ class _Retriever:
         advance = self._start(f"building {self.options.index}", len(self.gallery))
 
         def batches() -> Iterator[Floats]:
-            for rows in blocks(len(self.gallery), _INDEX_BATCH):
+            for rows in row_slices(len(self.gallery), _INDEX_BATCH):
                 yield via.y(self.gallery.batch(rows).vectors)
                 if advance:
                     advance(rows.stop - rows.start)
@@ -678,7 +678,7 @@ class _Retriever:
 
     def _digest(self) -> str:
         digest = hashlib.sha256()
-        for rows in blocks(len(self.gallery), _INDEX_BATCH):
+        for rows in row_slices(len(self.gallery), _INDEX_BATCH):
             digest.update(np.ascontiguousarray(self.y.read(slice(rows.start, rows.stop))).data)
         return digest.hexdigest()
 
@@ -691,7 +691,7 @@ class _Retriever:
         query, column = np.nonzero(position >= 0)
         wanted = np.unique(position[query, column])
         search = Search(queries, depth, project=via.y, sample=queries)
-        for part in blocks(len(wanted), _SAMPLE_ROWS):
+        for part in row_slices(len(wanted), _SAMPLE_ROWS):
             batch = self.gallery.batch(wanted[part])
             at = position[query, column]
             here = (at >= wanted[part][0]) & (at <= wanted[part][-1])
@@ -891,7 +891,7 @@ class _Steadily:
 
         with threadpool_limits(limits=1):
             parts = []
-            for rows in blocks(len(v), self.rows):
+            for rows in row_slices(len(v), self.rows):
                 missing = self.rows - (rows.stop - rows.start)
                 parts.append(self.inner(np.pad(v[rows], ((0, missing), (0, 0))))[: rows.stop - rows.start])
             return np.concatenate(parts)
@@ -964,5 +964,4 @@ def _described(space: Space) -> dict[str, Any]:
 
 
 def _versions(options: Options) -> dict[str, str]:
-    names = ["numpy", "scipy", "pyarrow", "safetensors", *(["faiss-cpu"] if options.index != "exact" else [])]
-    return {"relcli": VERSION, "python": python_version(), **{name: version(name) for name in names}}
+    return versions() | ({} if options.index == "exact" else {"faiss-cpu": version("faiss-cpu")})

@@ -142,7 +142,8 @@ def sweep(
         x, y, pairs=pairs, on_duplicate=options.on_duplicate, strict=options.strict, seed=options.seed  # type: ignore[arg-type]
     )  # fmt: skip
     shared = len(pair)
-    census = engine.reduce(pair, Census(x.dim, y.dim), progress and progress("checking rows", shared))
+    told = progress and progress("checking rows", shared)
+    census = engine.reduce(pair, Census(x.dim, y.dim, sums=options.center), told)
     pair = without_bad_rows(pair, census, options.on_bad)
     _check_depth(measures, len(pair))
     if options.center:

@@ -103,7 +103,7 @@ def fit(
         seed=options.seed,
     )
     shared = len(joined)
-    census = engine.reduce(joined, Census(x.dim, y.dim), progress and progress("checking rows", shared))
+    census = engine.reduce(joined, Census(x.dim, y.dim, sums=False), progress and progress("checking rows", shared))
     joined = without_bad_rows(joined, census, options.on_bad)
     frame = settle_anchors(joined, anchors, missing=options.missing_anchors, seed=options.seed)  # type: ignore[arg-type]
     joined = joined.with_anchors(frame.x_ids, frame.y_ids, scored=False)
@@ -154,7 +154,7 @@ def apply(
         raise UsageError(f"--on-bad {on_bad!r} is none of {', '.join(allowed)}.{did_you_mean(on_bad, allowed)}")
     translation.check_width(space.dim, space.name)
     alone = PairedSpaces.alone(space)
-    census = engine.reduce(alone, Census(space.dim, 0), progress and progress("checking rows", len(space)))
+    census = engine.reduce(alone, Census(space.dim, 0, sums=False), progress and progress("checking rows", len(space)))
     # a row of zeros has its place in y
     bad = {kind: ranks for (side, kind), ranks in census.ranks().items() if side == "x" and kind != "zero"}
     rows = sorted(row for some in bad.values() for row in some)
