@@ -1,0 +1,92 @@
+"""Two spaces compared: what `relcli compare` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from relcli.api.sources import Source, open_both, pairs_between, wanted_anchors
+from relcli.engines.engine import Engine, Progress
+from relcli.engines.local import LocalEngine
+from relcli.errors import (
+    UsageError,
+    did_you_mean,
+)
+from relcli.formats.format import open_labels
+from relcli.formats.items import check_items_path, save_items
+from relcli.reports.report import Report
+from relcli.spaces.anchors import AnchorChoice, AnchorList
+from relcli.tasks.compare import Options, preset_options
+from relcli.tasks.compare import compare as compare_spaces
+
+
+def compare(
+    x: Source,
+    y: Source,
+    anchors: str | Path | Iterable[Any] | AnchorList | AnchorChoice,
+    *,
+    ids_x: str | Path | None = None,
+    ids_y: str | Path | None = None,
+    key_x: str | None = None,
+    key_y: str | None = None,
+    id_column: str | None = None,
+    pairs: str | Path | None = None,
+    items: str | Path | None = None,
+    group_by: str | None = None,
+    metadata: str | Path | None = None,
+    workers: int | None = None,
+    engine: Engine | None = None,
+    progress: Callable[[str, int], Progress] | None = None,
+    **options: Any,
+) -> Report:
+    """
+    Return how alike two latent spaces are: what `relcli compare` prints, as a Report.
+
+    `x` and `y` are files, arrays or tensors [n, d], pairs (ids, array), or Spaces; `anchors` a file of
+    ids, ids, pairs of ids, or a choice such as "uniform:300". Other `options` are the fields of
+    `relcli.tasks.compare.Options`: measures, k, views, center, include_anchors, sample, seed,
+    on_duplicate, on_bad, missing_anchors, strict, preset, moved, null, anchor_draws. `items` is a file
+    (.parquet, .csv, .jsonl) for what became of each query; `group_by` a column of `metadata` (or of x's
+    own file) whose labels are scored one by one. Raises a RelcliError where no answer is possible.
+    """
+    spaces = open_both(x, y, ids_x, ids_y, key_x, key_y, id_column)
+    wanted = make_options(**options)
+    if items is not None:
+        check_items_path(items)
+    groups = None
+    if group_by is not None:
+        source = metadata if metadata is not None else x
+        if not isinstance(source, str | Path):
+            raise UsageError("group_by needs a file of ids and labels: name one as metadata.")
+        groups = (group_by, *open_labels(source, group_by))
+    return compare_spaces(
+        *spaces,
+        wanted_anchors(anchors),
+        wanted,
+        engine=engine or LocalEngine(workers),
+        pairs=pairs_between(*spaces, pairs) if pairs else None,
+        groups=groups,
+        items=None if items is None else partial(save_items, items),
+        progress=progress,
+    )
+
+
+def make_options(**given: Any) -> Options:
+    """Return Options from the defaults, then the preset, then what is given and not None."""
+    known = Options.__dataclass_fields__
+    for name in given:
+        if name not in known:
+            raise UsageError(f"compare has no option {name!r}.{did_you_mean(name, known)}")
+    said = {name: value for name, value in given.items() if value is not None}
+    if "preset" in said:
+        said = {**preset_options(said["preset"]), **said}
+    for name in ("measures", "views"):
+        if isinstance(said.get(name), str):
+            said[name] = [part.strip() for part in said[name].split(",") if part.strip()]
+            if not said[name]:
+                raise UsageError(f"No {name} are named: give names with commas between, or leave --{name} out.")
+        if name in said:
+            said[name] = tuple(dict.fromkeys(said[name]))
+    return Options(**said)
