@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,13 +13,13 @@ from relcli.accumulators.probe import Census, without_bad_rows
 from relcli.arrays import Floats, on_grid, unit_rows
 from relcli.engines.engine import Engine, Progress
 from relcli.errors import DataError, UsageError, VectorError, did_you_mean
-from relcli.evaluation.vias import make_via, via_name
+from relcli.evaluation.vias import Means, Way, make_via, parse_way
 from relcli.measures.interval import LEVEL, rate_interval
 from relcli.measures.matching import MOST, matching_accuracy, top_shares
 from relcli.reports.report import Draws, Interval, Report, Score
 from relcli.spaces.anchors import AnchorChoice, AnchorList, Anchors, settle_anchors
 from relcli.spaces.pairing import Ids, PairedBatch, PairedSpaces, hash_ids
-from relcli.spaces.relative import Centering, anchor_facts, check_same_frame
+from relcli.spaces.relative import anchor_facts, check_same_frame
 from relcli.spaces.space import Space
 
 #: Rows that are matched where so many are held out, as published.
@@ -64,7 +64,10 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.via is not None:
-            object.__setattr__(self, "via", tuple(dict.fromkeys(map(via_name, self.via))))
+            ways = [parse_way(text) for text in self.via]
+            # what holds for all is not said of each
+            names = (replace(way, center=way.center and not self.center).name for way in ways)
+            object.__setattr__(self, "via", tuple(dict.fromkeys(names)))
         if self.queries is not None and not 2 <= self.queries <= MOST:
             raise UsageError(
                 f"--queries {self.queries:,} cannot be matched: an assignment takes 2 to {MOST:,} rows. Ask for fewer."
@@ -82,9 +85,10 @@ class Options:
         """Return the methods that were asked for, or those that spaces of these dimensions can be matched by."""
         if self.via is None:
             return ("relative", "translate:ortho", *(("absolute",) if dx == dy else ()))
-        if "absolute" in self.via and dx != dy:
+        absolute = [name for name in self.via if name.startswith("absolute")]
+        if absolute and dx != dy:
             raise VectorError(
-                f"--via absolute compares coordinates, and x has {dx} dimensions, y {dy}. Use relative or "
+                f"--via {absolute[0]} compares coordinates, and x has {dx} dimensions, y {dy}. Use relative or "
                 "translate:ortho."
             )
         return self.via
@@ -116,23 +120,22 @@ def match(
         seed=options.seed,
     )
     shared = len(joined)
-    census = engine.reduce(
-        joined, Census(x.dim, y.dim, sums=options.center), progress and progress("checking rows", shared)
-    )
-    joined = without_bad_rows(joined, census, options.on_bad)
-    centre = None
-    if options.center:
-        centre = Centering.of(census.sum_x / census.count), Centering.of(census.sum_y / census.count)
     vias = options.vias(x.dim, y.dim)
+    centres = options.center or any(parse_way(via).center for via in vias)
+    census = engine.reduce(joined, Census(x.dim, y.dim, sums=centres), progress and progress("checking rows", shared))
+    joined = without_bad_rows(joined, census, options.on_bad)
+    means = (census.sum_x / census.count, census.sum_y / census.count) if centres else None
     frames, found = [], []
     told = progress and progress("matching", options.seeds * len(vias))
     for seed in range(options.seed, options.seed + options.seeds):
         frame = settle_anchors(joined, anchors, missing=options.missing_anchors, seed=seed)  # type: ignore[arg-type]
         batch = _held_out(joined, frame, options.queries, seed)
-        sides = _sides(batch, frame, centre)
+        sides = (batch.x, frame.x), (batch.y, frame.y)
         of_seed = {}
         for via in vias:
-            of_seed[via] = _figures(via, *sides, order=_shuffled(batch, seed))
+            way = parse_way(via)
+            order = _shuffled(batch, seed)
+            of_seed[via] = _figures(replace(way, center=way.center or options.center), *sides, order=order, means=means)
             if told:
                 told(1)
         frames.append(frame)
@@ -173,29 +176,22 @@ def _held_out(joined: PairedSpaces, frame: Anchors, wanted: int | None, seed: in
     return batch.take(np.argsort(batch.rank))
 
 
-def _sides(
-    batch: PairedBatch, frame: Anchors, centre: tuple[Centering, Centering] | None
-) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
-    """Return rows and anchors of x, then of y, centred if wanted."""
-    if centre is None:
-        return (batch.x, frame.x), (batch.y, frame.y)
-    return (centre[0](batch.x), centre[0](frame.x)), (centre[1](batch.y), centre[1](frame.y))
-
-
 def _shuffled(batch: PairedBatch, seed: int) -> np.ndarray:
     return np.random.default_rng([seed, len(batch)]).permutation(len(batch))
 
 
 def _figures(
-    via: str, x: tuple[Floats, Floats], y: tuple[Floats, Floats], *, order: np.ndarray
+    way: Way, x: tuple[Floats, Floats], y: tuple[Floats, Floats], *, order: np.ndarray, means: Means | None
 ) -> dict[str, tuple[float, float]]:
     """Return each figure from x to y and from y to x; rows and anchors of either side are given."""
-    both = [_one_way(via, x, y, order), _one_way(via, y, x, order)]
+    both = [_one_way(way, x, y, order, means), _one_way(way, y, x, order, means and (means[1], means[0]))]
     return {name: (both[0][name], both[1][name]) for name in both[0]}
 
 
-def _one_way(via: str, x: tuple[Floats, Floats], y: tuple[Floats, Floats], order: np.ndarray) -> dict[str, float]:
-    carried = make_via(via, x[1], y[1])
+def _one_way(
+    way: Way, x: tuple[Floats, Floats], y: tuple[Floats, Floats], order: np.ndarray, means: Means | None
+) -> dict[str, float]:
+    carried = make_via(way, x[1], y[1], means=means)
     # on a grid, so that copies of a row tie however the product was blocked
     scores = on_grid(unit_rows(carried.x(x[0])) @ unit_rows(carried.y(y[0])).T[:, order])
     truth = np.argsort(order)

@@ -19,7 +19,7 @@ from relcli.accumulators.tiles import row_slices
 from relcli.arrays import Floats, on_grid
 from relcli.engines.engine import Engine, Progress
 from relcli.errors import IdError, JoinError, UsageError, VectorError, did_you_mean, first_few
-from relcli.evaluation.vias import via_name
+from relcli.evaluation.vias import ADDITIONS, Then, Way, as_it_is, parse_way, via_name
 from relcli.measures.interval import LEVEL, RESAMPLES, Bootstrap, median_interval, rate_interval
 from relcli.measures.relevance import first_ranks, hit_chances, reciprocal_ranks
 from relcli.reports.report import Interval, Score
@@ -84,9 +84,11 @@ class Options:
             raise UsageError(f"-k {self.k} is not a positive number of items.")
         if not self.via:
             raise UsageError("No way to compare is named: give --via relative, translate:ortho or absolute.")
-        names = [via_name(text) for text in self.via]
-        object.__setattr__(self, "via", tuple(dict.fromkeys(names)))
-        if parse_index(self.index) != "exact" and self.csls:
+        ways = [parse_way(text, additions=ADDITIONS) for text in self.via]
+        # what holds for all is not said of each
+        ways = [replace(way, center=way.center and not self.center, csls=way.csls and not self.csls) for way in ways]
+        object.__setattr__(self, "via", tuple(dict.fromkeys(way.name for way in ways)))
+        if parse_index(self.index) != "exact" and (self.csls or any(way.csls for way in ways)):
             raise UsageError(
                 f"--csls needs the neighbours of every item, and --index {self.index} keeps none. "
                 "Drop --csls, or pass --index exact."
@@ -176,7 +178,8 @@ class Retrieved:
 
     def via(self, name: str) -> HitLists:
         """Return the hits of one method."""
-        return next(lists for lists in self.lists if lists.via == via_name(name))
+        wanted = via_name(name, additions=ADDITIONS)
+        return next(lists for lists in self.lists if lists.via == wanted)
 
     @property
     def scores(self) -> tuple[Score, ...]:
@@ -185,7 +188,7 @@ class Retrieved:
 
     def score(self, measure: str, via: str | None = None) -> Score:
         """Return one figure, of the first method unless another is named."""
-        wanted = via_name(via) if via else self.hits.via
+        wanted = via_name(via, additions=ADDITIONS) if via else self.hits.via
         return next(score for score in self.scores if (score.measure, score.view) == (measure, wanted))
 
     @property
@@ -207,12 +210,14 @@ def joined_hits(parts: Sequence[HitLists]) -> HitLists:
 
 @dataclass(frozen=True)
 class _Via:
-    """One method: what takes rows of x, and what rows of y, to where cosines compare them."""
+    """One method: what takes rows of x, and what rows of y, to where cosines compare them, or CSLS."""
 
     name: str
     width: int
     x: Projection
     y: Projection
+    csls: bool = False
+    center: bool = False
 
 
 @dataclass
@@ -296,8 +301,10 @@ class _Retriever:
         self.asked, self.notes = asked, list[str]()
         check_same_frame(x, y)
         _check_widths(x, y, options, asked)
-        if anchors is None and options.via != ("absolute",):
-            raise UsageError(f"--via {options.via[0]} needs anchors: give --anchors FILE, or --anchors uniform:N.")
+        self.ways = [parse_way(name, additions=ADDITIONS) for name in options.via]
+        relating = [way.name for way in self.ways if way.kind != "absolute"]
+        if anchors is None and relating:
+            raise UsageError(f"--via {relating[0]} needs anchors: give --anchors FILE, or --anchors uniform:N.")
         policy: Any = options.on_duplicate
         every, gallery = Gallery.of(x, on_duplicate=policy), Gallery.of(y, on_duplicate=policy)
         self.gallery = self._surveyed(gallery, "y")
@@ -306,16 +313,19 @@ class _Retriever:
                 f"-k {options.k:,} items are more than the {len(self.gallery):,} of {y.name}. Ask for fewer."
             )
         self.queries, chosen = self._queries(every)
-        if options.csls or chosen or isinstance(anchors, AnchorChoice):
+        if self._scores_by_csls() or chosen or isinstance(anchors, AnchorChoice):
             every = self._surveyed(every, "x")
         self.queries = every if chosen else self._surveyed(self.queries, "queries")
         self.every = every
         self.ids = self.gallery.ids[self.gallery.by_rank]
         self.frame = self._frame(anchors)
+        self.centres: tuple[Centering, Centering] | None = None
+        if options.center or any(way.center for way in self.ways):
+            self.centres = self._centres()
         if options.center:
             self._centre()
         self.anchors = self._anchor_facts(anchors)
-        self.vias = [self._via(name) for name in options.via]
+        self.vias = [self._via(way) for way in self.ways]
         self.gallery = replace(self.gallery, width=y.dim + sum(2 * via.width for via in self.vias))
         self.truth = self._truth(truth)
 
@@ -374,9 +384,12 @@ class _Retriever:
             self.notes.append(f"{frame.missing:,} anchors are missing from a space and were left out")
         return frame
 
-    def _centre(self) -> None:
+    def _scores_by_csls(self) -> bool:
+        return self.options.csls or any(way.csls for way in self.ways)
+
+    def _centres(self) -> tuple[Centering, Centering]:
         """
-        Subtract each space's mean over the rows that both share, or over the anchors where they share no ids.
+        Return what subtracts each space's mean over the rows that both share, or the anchors where they share no ids.
 
         Means of different populations would move the two spaces apart: centred on 8,000 words and on 2,000
         of them, an MRR of .94 falls to .50.
@@ -392,26 +405,41 @@ class _Retriever:
             census = self.engine.reduce(pair, Census(self.x.dim, self.y.dim), self._start("centring", len(pair)))
             means = census.sum_x / max(census.count, 1), census.sum_y / max(census.count, 1)
             over = f"the {census.count:,} rows that both share"
-        x, y = map(Centering.of, means)
+        self.notes.append(f"centred on the means of {over}")
+        return Centering.of(means[0]), Centering.of(means[1])
+
+    def _centre(self) -> None:
+        assert self.centres is not None
+        x, y = self.centres
         self.every, self.queries, self.gallery = self.every.map(x), self.queries.map(x), self.gallery.map(y)
         if self.frame is not None:
             self.frame = replace(self.frame, x=x(self.frame.x), y=y(self.frame.y))
-        self.notes.append(f"centred on the means of {over}")
 
-    def _via(self, name: str) -> _Via:
-        kind, _, detail = name.partition(":")
-        if kind == "absolute":
-            return _Via(name, self.y.dim, _same, _same)
-        assert self.frame is not None
-        if kind == "relative":
-            sides = [RelativeProjection(side, detail or "cosine") for side in (self.frame.x, self.frame.y)]
+    def _via(self, way: Way) -> _Via:
+        csls = way.csls or self.options.csls
+        if not way.center:
+            return replace(self._plain_via(way, self.frame), csls=csls, center=self.options.center)
+        assert self.centres is not None
+        x, y = self.centres
+        frame = self.frame and replace(self.frame, x=x(self.frame.x), y=y(self.frame.y))
+        plain = self._plain_via(way, frame)
+        return replace(plain, x=Then(x, plain.x), y=Then(y, plain.y), csls=csls, center=True)
+
+    def _plain_via(self, way: Way, frame: Anchors | None) -> _Via:
+        """Return the method for rows and anchors that are centred already, if they are to be."""
+        name = way.name
+        if way.kind == "absolute":
+            return _Via(name, self.y.dim, as_it_is, as_it_is)
+        assert frame is not None
+        if way.kind == "relative":
+            sides = [RelativeProjection(side, way.detail, way.quantize, way.sparse) for side in (frame.x, frame.y)]
             return _Via(name, sides[0].dim, sides[0], sides[1])
-        fitted = _Steadily(translation.fit_translation(self.frame.x, self.frame.y, method=detail))
-        width = fitted(self.frame.x[:1]).shape[1]
+        fitted = _Steadily(translation.fit_translation(frame.x, frame.y, method=way.detail))
+        width = fitted(frame.x[:1]).shape[1]
         widest = max(self.x.dim, self.y.dim)
-        if len(self.frame) <= widest:
+        if len(frame) <= widest:
             self.notes.append(
-                f"{name} is fitted on {len(self.frame)} anchors for {widest} dimensions: it is under-determined, "
+                f"{name} is fitted on {len(frame)} anchors for {widest} dimensions: it is under-determined, "
                 "and finds more with more anchors"
             )
         return _Via(name, width, fitted, _Widening(width))
@@ -484,15 +512,16 @@ class _Retriever:
             extra = [
                 Search(via.x(vectors), self._depth(len(self.gallery)), project=via.y, sample=samples[via.name])
                 for via in self.vias
-                if self.options.csls
+                if via.csls
             ]
             many = self.engine.reduce(self.gallery, ManyHits([Hits(s) for s in (*searches, *extra)]), advance)
+            nearest = iter(many.parts[len(self.vias) :])
             found = []
             for place, via in enumerate(self.vias):
                 hits = many.parts[place]
                 scores = hits.lists.scores
-                if self.options.csls:
-                    near = many.parts[len(self.vias) + place].lists.scores
+                if via.csls:
+                    near = next(nearest).lists.scores
                     scores = 2 * scores - near.mean(axis=1)[:, None]
                 tied = hits.search.relevant.tied if hits.search.relevant else np.zeros(len(scores), np.int64)
                 found.append(
@@ -542,7 +571,7 @@ class _Retriever:
         CSLS(x, y) = 2 cos(x, y) − r_Y(x) − r_X(y) (Conneau et al. 2018, arXiv:1710.04087, eq. 4): for one
         query cos(x, y) − r_X(y) / 2 has the same order.
         """
-        if not self.options.csls:
+        if not via.csls:
             return None
         among = self.every
         if len(among) > CSLS_ROWS:
@@ -559,7 +588,7 @@ class _Retriever:
             search = Search(via.y(batch.vectors), self._depth(len(among)), project=via.x, sample=sample)
             near = self.engine.reduce(among, Hits(search), advance).lists.scores
             penalty[batch.rank] = on_grid(near.mean(axis=1) / 2)
-        if via is self.vias[0]:
+        if via is next(via for via in self.vias if via.csls):
             some = f"a sample of {len(among):,} of {len(self.every):,}" if len(among) < len(self.every) else "all"
             self.notes.append(
                 f"CSLS({CSLS_NEIGHBOURS}): mean cosines with the nearest of {some} rows of {self.x.name}"
@@ -654,21 +683,15 @@ class _Retriever:
             "gallery_ids": ids,
             "rows": len(self.gallery),
             "width": via.width,
-            "center": self.options.center,
+            "center": via.center,
         }
-        if self.options.center:
-            facts["centre"] = hashlib.sha256(np.ascontiguousarray(self._shift(self.y.dim)).data).hexdigest()
-        if via.name != "absolute":
+        if via.center:
+            assert self.centres is not None
+            facts["centre"] = hashlib.sha256(np.ascontiguousarray(self.centres[1].mean).data).hexdigest()
+        if not via.name.startswith("absolute"):
             facts["anchors"] = self.anchors["sha256"]
             facts["anchor_vectors"] = self._anchor_vectors(via)
         return facts
-
-    def _shift(self, dim: int) -> Floats:
-        """Return where y's origin goes."""
-        zero = np.zeros((1, dim))
-        for projection in self.gallery.space.projections[len(self.y.projections) :]:
-            zero = projection(zero)
-        return zero
 
     def _anchor_vectors(self, via: _Via) -> str | None:
         # of a relative gallery only y's side shows; of a translated one nothing but its width
@@ -915,10 +938,6 @@ def _rate(values: Floats) -> dict[str, Any]:
     return {"value": share, "interval": Interval(*rate_interval(share, len(values)), LEVEL, "Wilson score of queries")}
 
 
-def _same(v: Floats) -> Floats:
-    return v
-
-
 def _mean_by_count(counts: Index, value: Callable[[NDArray[np.int64]], Floats]) -> float:
     """Return the mean of a value that depends on a count alone, computed once for each."""
     unique, times = np.unique(counts, return_counts=True)
@@ -926,9 +945,10 @@ def _mean_by_count(counts: Index, value: Callable[[NDArray[np.int64]], Floats]) 
 
 
 def _check_widths(x: Space, y: Space, options: Options, asked: Queries) -> None:
-    if "absolute" in options.via and x.dim != y.dim:
+    absolute = [name for name in options.via if name.startswith("absolute")]
+    if absolute and x.dim != y.dim:
         raise VectorError(
-            f"--via absolute compares coordinates, and {x.name} has {x.dim} dimensions, {y.name} {y.dim}. "
+            f"--via {absolute[0]} compares coordinates, and {x.name} has {x.dim} dimensions, {y.name} {y.dim}. "
             "Use --via relative or translate:ortho."
         )
     if asked.space is not None and asked.space.dim != x.dim:

@@ -440,12 +440,15 @@ class _Stitcher:
         """Yield what one seed gives: (source, target, via), and its figures, or a text that says why there are none."""
         own = self.options.own()
         vectors, anchors = self.vectors, draw.anchors
+        means = [of_space[draw.train].mean(axis=0) for of_space in vectors]
         if self.options.center:
-            means = [of_space[draw.train].mean(axis=0) for of_space in vectors]
             vectors = [of_space - mean for of_space, mean in zip(vectors, means, strict=True)]
             anchors = [of_space - mean for of_space, mean in zip(anchors, means, strict=True)]
+            means = [np.zeros_like(mean) for mean in means]
         seen = {
-            (place, via): make_via(via, anchors[place], anchors[place]).x(vectors[place])
+            (place, via): make_via(via, anchors[place], anchors[place], means=(means[place], means[place])).x(
+                vectors[place]
+            )
             for place in range(len(self.spaces))
             for via in own
         }
