@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from relcli.arrays import float32_to_bfloat16
 from relcli.errors import FormatError, IdError, UsageError, did_you_mean, first_few
 from relcli.files import reading
+from relcli.formats.foreign import refuse_head, refuse_suffix
 from relcli.formats.ids import Ids, as_ids, find_sidecar, open_ids, open_labels, open_pairs
 from relcli.formats.rows import StackedRows
 from relcli.formats.shards import find_shards, name_of, split_member
@@ -30,6 +31,7 @@ SAVED_DTYPES = ("float16", "float32", "float64")
 #: The type of raw bfloat16 numbers, which numpy has no name for.
 BFLOAT16 = np.dtype("V2")
 
+_HEAD = 4096
 _TORCH = (".pt", ".pth", ".ckpt")
 _PICKLES = (".pkl", ".pickle", ".joblib", *_TORCH)
 _LOADING = {
@@ -62,9 +64,11 @@ class Format:
     """
     One file format.
 
-    `sniff(head)` tells it by a file's first 64 bytes. `open(path, *, member, id_column)` finds
-    vectors and ids. `save(path, ids, batches, *, dim, dtype, metadata)` writes batches [b, dim]
-    of numbers that already have `dtype`, one at a time; `dtypes` names those it can keep.
+    `sniff(head)` tells it by a file's first 4,096 bytes; a `headless` one has nothing there that tells it,
+    so its suffix decides alone. `shared` are those of its suffixes that quite other files have as well.
+    `open(path, *, member, id_column)` finds vectors and ids. `save(path, ids, batches, *, dim, dtype,
+    metadata)` writes batches [b, dim] of numbers that already have `dtype`, one at a time; `dtypes` names
+    those it can keep.
     """
 
     name: str
@@ -73,6 +77,8 @@ class Format:
     open: Callable[..., Opened]
     save: Callable[..., None] | None = None
     dtypes: tuple[str, ...] = SAVED_DTYPES
+    headless: bool = False
+    shared: tuple[str, ...] = ()
 
 
 def open_space(
@@ -91,7 +97,7 @@ def open_space(
     searched for, and where there are none the row numbers stand in. Keeps the ids in memory.
     """
     place, member = split_member(source, key)
-    files = find_shards(place, _suffixes())
+    files = find_shards(place, _suffixes(), shared=_shared_suffixes())
     shards = [_open_file(file, member, None if ids else id_column) for file in files]
     rows = _stack(files, shards)
     found: tuple[Ids, str] | None
@@ -171,16 +177,24 @@ def formats() -> tuple[Format, ...]:
 def identify(path: Path) -> Format:
     """Return the format of a file, by its first bytes, then by its suffix."""
     with reading(path, "a file"), open(path, "rb") as file:
-        head = file.read(64)
+        head = file.read(_HEAD)
     if not head:
         raise FormatError(f"{path} is empty: 0 bytes. Write it again.")
     suffix = path.suffix.lower()
-    # protocol 2 and later; the first byte alone also starts other files
-    if suffix in _PICKLES or (head[0] == 0x80 and head[1:2] in (b"\2", b"\3", b"\4", b"\5")):
+    # first, because their numbers may look like anything: 640 dimensions like a pickle
+    for format in formats():
+        if format.headless and suffix in format.suffixes:
+            return format
+    if suffix in _PICKLES:
         raise refuse_pickle(path)
+    refuse_suffix(path)
     for format in formats():
         if format.sniff(head):
             return format
+    # after the sniffing, because a safetensors header of 640 bytes begins like a pickle of protocol 2
+    if head[0] == 0x80 and head[1:2] in (b"\2", b"\3", b"\4", b"\5"):
+        raise refuse_pickle(path)
+    refuse_head(path, head)
     for format in formats():
         if suffix in format.suffixes:
             return format
@@ -216,6 +230,10 @@ def check_shape(path: Path, shape: Sequence[int]) -> tuple[int, int]:
 
 def _suffixes() -> list[str]:
     return [suffix for format in formats() for suffix in format.suffixes]
+
+
+def _shared_suffixes() -> list[str]:
+    return [suffix for format in formats() for suffix in format.shared]
 
 
 def _open_file(path: Path, member: str | None, id_column: str | None) -> Opened:

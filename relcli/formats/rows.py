@@ -7,6 +7,7 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +19,9 @@ from relcli.spaces.space import Rows
 
 #: Decoded rows are kept in memory up to this many bytes in all, and in a temporary file beyond.
 MEMORY_BUDGET = 512 << 20
+
+#: Rows that are decoded bit by bit are decoded but once, and kept, where they take no more than this.
+SMALL = 64 << 20
 
 
 class MappedRows:
@@ -139,6 +143,19 @@ def collect(blocks: Iterable[NDArray[Any]], shape: tuple[int, int], dtype: np.dt
         out[filled : filled + len(block)] = block
         filled += len(block)
     return out
+
+
+def keep_small(rows: Rows, dtype: np.dtype) -> Rows:
+    """Return rows that are decoded whenever they are read, or, where they are small, once and for all."""
+    if math.prod(rows.shape) * dtype.itemsize > SMALL:
+        return rows
+    return DecodedRows(rows.shape, partial(_collect_all, rows, dtype))
+
+
+def _collect_all(rows: Rows, dtype: np.dtype) -> NDArray[Any]:
+    step = max(1, (4 << 20) // (rows.shape[1] * dtype.itemsize))
+    blocks = (rows[start : start + step] for start in range(0, rows.shape[0], step))
+    return collect(blocks, rows.shape, dtype)
 
 
 def _spool(blocks: Iterable[NDArray[Any]], shape: tuple[int, int], dtype: np.dtype) -> NDArray[Any]:

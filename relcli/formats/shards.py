@@ -24,11 +24,15 @@ def split_member(source: str | Path, key: str | None) -> tuple[str, str | None]:
     return place, member
 
 
-def find_shards(place: str, suffixes: Sequence[str]) -> list[Path]:
-    """Return the files that a file name, folder or glob stands for, e_2 before e_10."""
+def find_shards(place: str, suffixes: Sequence[str], *, shared: Sequence[str] = ()) -> list[Path]:
+    """
+    Return the files that a file name, folder or glob stands for, e_2 before e_10.
+
+    In a folder, files with one of the `shared` suffixes are shards only where no other file is one.
+    """
     path = Path(place)
     if os.path.isdir(path):
-        return _shards_of_folder(path, suffixes)
+        return _shards_of_folder(path, suffixes, shared)
     if os.path.exists(path) or not glob.has_magic(place):
         return [existing(path)]
     files = [Path(match) for match in glob.glob(place, recursive=True)]
@@ -58,12 +62,28 @@ def find_dumps(places: Sequence[str | Path]) -> list[str]:
 
 
 def distinct_names(places: Sequence[str]) -> list[str]:
-    """Return a name for each dump: its own, with the folder before it where several are called alike."""
-    names = [name_of(*split_member(place, None)) for place in places]
-    return [
-        f"{Path(split_member(place, None)[0]).parent.name}/{name}" if names.count(name) > 1 else name
-        for place, name in zip(places, names, strict=True)
-    ]
+    """
+    Return a name for each dump: its own, with as many folders before it as tell apart those that are called alike.
+
+    Files of one folder that differ in their suffix alone keep it. A dump that is named twice has one name.
+    """
+    parts = [split_member(place, None) for place in places]
+    names = [name_of(*part) for part in parts]
+    alike = {name for name, times in Counter(names).items() if times > 1}
+    for name in alike:
+        group = [place for place, its in enumerate(names) if its == name]
+        paths = {place: Path(parts[place][0]).absolute() for place in group}
+        if len({path.parent for path in paths.values()}) < len(set(paths.values())):
+            ends = {place: name.replace(path.stem, path.name, 1) for place, path in paths.items()}
+        else:
+            ends = dict.fromkeys(group, name)
+        different = len(set(paths.values()))
+        for depth in range(1, max(len(path.parts) for path in paths.values())):
+            for place, path in paths.items():
+                names[place] = "/".join([*path.parts[:-1][-depth:], ends[place]])
+            if len({names[place] for place in group}) >= different:
+                break
+    return names
 
 
 def natural(path: Path) -> list[tuple[int, int, str]]:
@@ -71,12 +91,14 @@ def natural(path: Path) -> list[tuple[int, int, str]]:
     return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", str(path))]
 
 
-def _shards_of_folder(folder: Path, suffixes: Sequence[str]) -> list[Path]:
+def _shards_of_folder(folder: Path, suffixes: Sequence[str], shared: Sequence[str]) -> list[Path]:
     files = [
         file
         for file in folder.iterdir()
         if file.suffix.lower() in suffixes and not is_sidecar(file) and not file.name.startswith((".", "_"))
     ]
+    # notes, ids and items lie beside shards: they are none themselves
+    files = [file for file in files if file.suffix.lower() not in shared] or files
     kinds = Counter(file.suffix.lower() for file in files)
     if not files:
         raise FormatError(f"{folder} holds no shards: none of its files is a {', '.join(suffixes)}.")
