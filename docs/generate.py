@@ -41,7 +41,17 @@ CHANCE = {
     "procrustes-angle": "arccos(nuc), of the nuclear norm of unrelated spaces with these spectra",
     "heldout-procrustes-residual": "measured: the mean over mismatched pairs; 1 is the mean of y for every row",
     "heldout-aligned-cosine": "measured: the mean over mismatched pairs",
+    "linear-r2": "measured: the mean over mismatched pairs; 0 is the mean of y for every row",
+    "rank-overlap@k": "(k + 1) / (2 (n − 1))",
+    "information-imbalance": "1",
     "debiased-cka": "0",
+    "rbf-cka": "0",
+    "rsa": "0",
+    "distance-correlation": "0",
+    "cca": "the mean over random orthogonal maps in place of the product of the two whitened spaces",
+    "svcca": "the mean over random orthogonal maps in place of the product of the two whitened spaces",
+    "pwcca": "the mean over random orthogonal maps in place of the product of the two whitened spaces",
+    "gulp": "the root of GULP² at the exact mean, over all pairings, of what x and y share",
     "linear-cka": "the exact mean over all pairings: ‖Xc‖² ‖Yc‖² / ((m − 1) ‖XcᵀXc‖ ‖YcᵀYc‖)",
 }
 

@@ -11,6 +11,7 @@ from scipy.stats import hypergeom, rankdata
 
 GRID = 2.0**40
 TINY = 1e-10  # a spread this small beside the vectors themselves is rounding, not variance
+UNSURE = (1e-13, 1e-4)  # between these, a direction is too thin for sums of products to tell its correlations
 GREY = (1e-13, 1e-6)  # between these, whether a spread is zero depends on who summed it
 CSLS_NEIGHBORS = 10
 GULP_LAMBDA = 1e-2
@@ -456,6 +457,45 @@ def heldout_aligned_cosine(case: Case, view: str) -> dict:
     return result(float(np.mean(np.diag(table))), float(np.mean(mismatched)))
 
 
+def ridge_maps(x: np.ndarray, y: np.ndarray) -> list[tuple[float, np.ndarray]]:
+    """Return, for each of 65 penalties, the generalised cross-validation error of centred anchors and the map."""
+    n, d = x.shape
+    maps = []
+    for exponent in np.linspace(-12, 4, 65):
+        penalty = 10**exponent * np.linalg.norm(x, 2) ** 2
+        inverse = np.linalg.inv(x.T @ x + penalty * np.eye(d))
+        hat = x @ inverse @ x.T
+        error = float(np.sum((y - hat @ y) ** 2)) / (n - 1 - float(np.trace(hat))) ** 2
+        maps.append((error, inverse @ x.T @ y))
+    return maps
+
+
+def ridge_r2(x: np.ndarray, y: np.ndarray, anchors: list[int], rest: list[int]) -> tuple[float, float]:
+    """Return R² of rows y that are no anchors, predicted from x by ridge, and its mean over all pairs of rows."""
+    mean_x, mean_y = x[anchors].mean(axis=0), y[anchors].mean(axis=0)
+    errors_and_maps = ridge_maps(x[anchors] - mean_x, y[anchors] - mean_y)
+    best = min(range(len(errors_and_maps)), key=lambda i: errors_and_maps[i][0])
+    fitted = (x[rest] - mean_x) @ errors_and_maps[best][1] + mean_y
+    total, n = float(np.sum(centred(y[rest]) ** 2)), len(rest)
+    missed = float(np.sum((y[rest] - fitted) ** 2))
+    any_pair = sum(float(np.sum((y[rest][i] - fitted[j]) ** 2)) for i in range(n) for j in range(n))
+    return 1 - missed / total, 1 - any_pair / n / total
+
+
+@oracle("linear-r2")
+def linear_r2(case: Case, view: str) -> dict:
+    """Return R² off the anchors of a ridge map fitted on them, both ways."""
+    if view == "relative":
+        raise Undefined("the map is fitted between the spaces themselves")
+    x, y = rows_of(case, view)
+    anchors, rest = list(case.anchors), case.rest
+    for v in (x, y):
+        varying(v[rest], "the rows that are no anchors")
+        varying(v[anchors], "the anchors")
+    (forward, chance), (backward, back) = ridge_r2(x, y, anchors, rest), ridge_r2(y, x, anchors, rest)
+    return result((forward + backward) / 2, (chance + back) / 2, forward, backward)
+
+
 # Similarity structure
 
 
@@ -734,6 +774,8 @@ def clear_cut(name: str, case: Case, view: str) -> bool:
             return True
         if name.startswith("heldout-"):
             return heldout_is_clear(name, case, view)
+        if name == "linear-r2":
+            return ridge_is_clear(case, view)
         return moments_are_clear(name, case, view)
     except Undefined:
         return True
@@ -753,6 +795,25 @@ def heldout_is_clear(name: str, case: Case, view: str) -> bool:
     if name == "heldout-aligned-cosine" and any(grey(float(length)) for length in lengths):
         return False
     return map_is_determined(case)
+
+
+def ridge_is_clear(case: Case, view: str) -> bool:
+    """Return clear_cut for a ridge map: full rank, anchors to spare, and one penalty plainly the best."""
+    if view == "relative" or not case.rest:
+        return True
+    x, y = rows_of(case, view)
+    anchors = list(case.anchors)
+    if len(anchors) < max(x.shape[1], y.shape[1]) + 2:
+        return False
+    for one, other in ((x, y), (y, x)):
+        source, target = centred(one[anchors]), centred(other[anchors])
+        strength = np.linalg.svd(source, compute_uv=False)
+        if strength[-1] <= 1e-3 * strength[0] or grey(spread(one[case.rest])):
+            return False
+        errors = sorted(error for error, _ in ridge_maps(source, target))
+        if errors[1] - errors[0] <= 1e-9 * errors[1] or errors[0] <= 1e-12 * float(np.sum(target**2)):
+            return False
+    return True
 
 
 def moments_are_clear(name: str, case: Case, view: str) -> bool:
@@ -786,8 +847,10 @@ def moments_are_clear(name: str, case: Case, view: str) -> bool:
 
 def correlations_are_clear(name: str, x: np.ndarray, y: np.ndarray) -> bool:
     """Return clear_cut for the canonical correlations of centred x and y."""
-    if not ranks_are_clear(x, y):
-        return False
+    for v in (x, y):
+        strength = np.linalg.svd(v, compute_uv=False)
+        if any(UNSURE[0] < s / strength[0] < UNSURE[1] for s in strength):
+            return False
     if name == "svcca":
         for v in (x, y):
             strength = np.linalg.svd(v, compute_uv=False)

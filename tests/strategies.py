@@ -141,3 +141,17 @@ def determined(draw: st.DrawFn) -> Case:
     x, y = x + draw(st.sampled_from([0.0, 1.0, 1000.0])), y + draw(st.sampled_from([0.0, 1.0, 1000.0]))
     order = [int(i) for i in np.random.default_rng(seed).permutation(m)]
     return Case(x, y, [f"{i}" for i in order], order[:count], draw(st.booleans()), 1)
+
+
+@st.composite
+def roomy(draw: st.DrawFn) -> Case:
+    """Return a case with more pairs than dimensions in both views: few anchors, few dimensions, some of them dead."""
+    dx, dy = draw(st.integers(1, 4)), draw(st.integers(1, 4))
+    count = draw(st.integers(2, 4))
+    m = 2 * max(dx, dy, count) + count + draw(st.integers(2, 20))
+    seed = draw(st.integers(0, 2**16))
+    x, y = gaussian_pair(seed, m, dx, dy)
+    y = y + draw(st.sampled_from([0.0, 0.5, 3.0])) * x @ gaussian_pair(seed + 1, dx, dy, 1)[0]
+    x, y = draw(dressed(x)), draw(dressed(y))
+    order = [int(i) for i in np.random.default_rng(seed).permutation(m)]
+    return Case(x, y, [f"{i:02d}" for i in order], order[:count], draw(st.booleans()), 1)

@@ -12,29 +12,36 @@ from relcli.accumulators.tiles import Index
 from relcli.arrays import Floats, row_norms
 from relcli.spaces.pairing import PairedBatch
 
+#: The two sides of a pair.
+SIDES = ("x", "y")
+
 
 class Columns:
     """
-    The mean [d] and the sum of squared deviations [d] of each column of x, over rows that are neither bad nor zero.
+    The mean [d] and the sum of squared deviations [d] of each column of one side, x unless told otherwise.
 
-    Merged by Chan's formula, so that no digits are lost where the mean is far larger than the spread.
-    Keeps 2·dx numbers.
+    They are over pairs of which no row is bad or zero; a space streamed alone (dy = 0) has one row a pair. Merged by
+    Chan's formula, so that no digits are lost where the mean is far larger than the spread. Keeps 2·d numbers.
     """
 
-    def __init__(self, dx: int, dy: int) -> None:
-        self.dx, self.dy = dx, dy
+    def __init__(self, dx: int, dy: int, *, side: str = "x") -> None:
+        self.dx, self.dy, self.side = dx, dy, side
         self.count = 0
-        self.mean, self.squares = np.zeros(dx), np.zeros(dx)
+        dim = dx if side == "x" else dy
+        self.mean, self.squares = np.zeros(dim), np.zeros(dim)
 
     @classmethod
     def empty(cls, context: Context, dx: int, dy: int) -> Self:
         return cls(dx, dy)
 
     def fresh(self) -> Self:
-        return type(self)(self.dx, self.dy)
+        return type(self)(self.dx, self.dy, side=self.side)
 
     def update(self, batch: PairedBatch) -> None:
-        rows = batch.x[good_rows(batch.x)]
+        good = good_rows(batch.x)
+        if self.dy:
+            good &= good_rows(batch.y)
+        rows = (batch.x if self.side == "x" else batch.y)[good]
         mean = rows.sum(axis=0) / max(len(rows), 1)
         self._add(len(rows), mean, np.sum((rows - mean) ** 2, axis=0))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import Self
 
@@ -10,7 +11,7 @@ import numpy as np
 from relcli.accumulators.accumulator import Context
 from relcli.arrays import Floats
 from relcli.spaces.pairing import PairedBatch
-from relcli.spaces.translation import Similarity, Translation, fit_similarity, widened
+from relcli.spaces.translation import Similarity, Translation, fit_similarity, fit_translation, widened
 
 
 class CrossMoments:
@@ -166,3 +167,41 @@ class HeldOut:
         """Σ‖y − ȳ‖² over the rows that are not anchors; exactly 0 where it is nothing but rounding."""
         size = self.square_y - float(self.sum_y @ self.sum_y) / max(self.count, 1)
         return size if size > 1e-13 * self.square_y else 0.0
+
+
+class HeldOutRidge:
+    """
+    How far ridge maps fitted on the anchors, from x to y and from y to x, miss the pairs that are not anchors.
+
+    Keeps two maps [dx, dy] and 2·(dx + dy) sums; `ways` is empty where the anchors of a side are all equal.
+    """
+
+    def __init__(self, ways: dict[str, HeldOut]) -> None:
+        self.ways = ways
+
+    @classmethod
+    def empty(cls, context: Context, dx: int, dy: int) -> Self:
+        assert context.anchors is not None, "held-out measures need anchors"
+        x, y = context.anchors
+        if any(np.ptp(side, axis=0).max() <= 1e-10 * np.abs(side).max() for side in (x, y)):
+            return cls({})
+        maps = {"xy": fit_translation(x, y, method="ridge"), "yx": fit_translation(y, x, method="ridge")}
+        return cls({way: HeldOut(fitted) for way, fitted in maps.items()})
+
+    def fresh(self) -> Self:
+        return type(self)({way: held.fresh() for way, held in self.ways.items()})
+
+    def update(self, batch: PairedBatch) -> None:
+        if self.ways:
+            rows = batch.take(~batch.anchor)
+            self.ways["xy"].update(rows)
+            self.ways["yx"].update(replace(rows, x=rows.y, y=rows.x))
+
+    def merge(self, other: Self) -> None:
+        for way, held in self.ways.items():
+            held.merge(other.ways[way])
+
+    @property
+    def count(self) -> int:
+        """How many pairs are held out."""
+        return self.ways["xy"].count if self.ways else 0

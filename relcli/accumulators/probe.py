@@ -12,7 +12,8 @@ from relcli.errors import VectorError, first_few
 from relcli.spaces.pairing import Index, PairedBatch, PairedSpaces
 
 
-def _nothing(dx: int, dy: int) -> PairedBatch:
+def no_pairs(dx: int, dy: int) -> PairedBatch:
+    """Return a batch [0] of these widths."""
     none = np.zeros(0, np.int64)
     return PairedBatch(
         none,
@@ -24,7 +25,8 @@ def _nothing(dx: int, dy: int) -> PairedBatch:
     )
 
 
-def _joined(parts: list[PairedBatch]) -> PairedBatch:
+def joined_batches(parts: list[PairedBatch]) -> PairedBatch:
+    """Return copies of all rows of some batches, one after the other."""
     fields = ("rank", "hash", "anchor", "scored", "x", "y")
     return PairedBatch(*(np.concatenate([getattr(part, name) for part in parts]) for name in fields))
 
@@ -39,7 +41,7 @@ class Probe:
     def __init__(self, size: int | None, dx: int, dy: int, context: Context | None = None) -> None:
         self.size, self.dx, self.dy = size, dx, dy
         self.context = context or Context()
-        self._kept = [_nothing(dx, dy)]
+        self._kept = [no_pairs(dx, dy)]
 
     @classmethod
     def empty(cls, context: Context, dx: int, dy: int) -> Self:
@@ -64,7 +66,7 @@ class Probe:
         self._keep(batch.take(batch.scored))
 
     def merge(self, other: Self) -> None:
-        self._keep(_joined(other._kept))
+        self._keep(joined_batches(other._kept))
 
     def _keep(self, new: PairedBatch) -> None:
         self._kept.append(new)
@@ -76,7 +78,7 @@ class Probe:
         """The pairs kept, in order of rank."""
         if len(self._kept) == 1:
             return self._kept[0]
-        kept = _joined(self._kept)
+        kept = joined_batches(self._kept)
         if self.size is not None and len(kept) > self.size:
             kept = kept.take(np.lexsort((kept.rank, kept.hash))[: self.size])
         return kept.take(np.argsort(kept.rank))

@@ -10,7 +10,7 @@ import numpy as np
 from relcli.accumulators.accumulator import Accumulator
 from relcli.evaluation.views import View
 from relcli.measures.interval import LEVEL, RESAMPLES, Bootstrap, jackknife_interval, median_interval, rate_interval
-from relcli.measures.measure import Measure, PerQuery, Undefined
+from relcli.measures.measure import BothWays, Measure, PerQuery, Undefined
 from relcli.reports.report import Interval, Score
 
 _ARITHMETIC = (ArithmeticError, np.linalg.LinAlgError)
@@ -108,8 +108,10 @@ def score_one(
         facts |= dict(zip(("forward", "backward"), ways, strict=True)) if len(ways) == 2 else {}
         interval = intervals.of(found)
         return Score(value=float(np.mean(ways)), interval=interval, pairs=len(found.forward), **facts)
+    if isinstance(found, BothWays):
+        facts |= {"forward": found.forward, "backward": found.backward}
     pairs = getattr(accumulator, "count", scored)
-    return Score(value=float(found), interval=_jackknife(measure, found, without), pairs=pairs, **facts)
+    return Score(value=float(found), interval=_jackknife(measure, float(found), without), pairs=pairs, **facts)
 
 
 def _means(found: PerQuery) -> list[float]:

@@ -15,35 +15,37 @@ def null_nuclear_norms(xx: Floats, yy: Floats, count: int) -> Floats:
     Return nuclear norms [draws] of centred, unit-size spaces whose `count` pairs are shuffled.
 
     Shuffling multiplies the left singular bases of the two spaces by a random orthogonal map of
-    count − 1 dimensions. A corner of a Haar-distributed one is drawn (4 to 256 times, the more the
-    smaller it is; fixed seed): by QR where the corner is a large part, as Gaussian entries of
-    variance 1/(count − 1) otherwise.
+    count − 1 dimensions, of which corners are drawn from a fixed seed.
     """
     x, y = _spectrum(xx), _spectrum(yy)
     dof = max(count - 1, 1)
     x, y = x[:dof], y[:dof]
-    draws = int(np.clip(_NUMBERS // max(len(x) * len(y), 1), 4, 256))
-    rng = np.random.default_rng(_SEED)
     size = float(np.sqrt(np.sum(x**2) * np.sum(y**2)))
-    norms = [
-        np.linalg.svd(x[:, None] * _haar_corner(len(x), len(y), dof, rng) * y, compute_uv=False).sum() / size
-        for _ in range(draws)
-    ]
+    corners = haar_corners(len(x), len(y), dof)
+    norms = np.linalg.svd(x[:, None] * corners * y, compute_uv=False).sum(axis=-1) / size
     return np.minimum(norms, 1.0)
+
+
+def haar_corners(rows: int, columns: int, size: int) -> Floats:
+    """
+    Return corners [draws, rows, columns] of random orthogonal maps of `size` dimensions: 4 to 64, the more the smaller.
+
+    By QR where the corner is a large part of the map, as Gaussian entries of variance 1/size otherwise.
+    """
+    draws = int(np.clip(_NUMBERS // max(rows * columns, 1), 4, 64))
+    rng = np.random.default_rng(_SEED)
+    if size > 20 * max(rows, columns):
+        return rng.standard_normal((draws, rows, columns)) / np.sqrt(size)
+    frames, upper = np.linalg.qr(rng.standard_normal((draws, size, columns)))
+    # QR is unique only up to signs: fixing them makes the frames Haar-distributed (Mezzadri 2007)
+    signs = np.sign(np.diagonal(upper, axis1=1, axis2=2))
+    return (frames * signs[:, None, :])[:, :rows]
 
 
 def _spectrum(scatter: Floats) -> Floats:
     """Return the singular values of the centred rows, falling, without those that are rounding."""
     values = np.linalg.eigvalsh(scatter)[::-1]
     return np.sqrt(values[values > values[0] * len(values) * np.finfo(np.float64).eps])
-
-
-def _haar_corner(rows: int, columns: int, size: int, rng: np.random.Generator) -> Floats:
-    if size > 20 * max(rows, columns):
-        return rng.standard_normal((rows, columns)) / np.sqrt(size)
-    frame, upper = np.linalg.qr(rng.standard_normal((size, columns)))
-    # QR is unique only up to signs: fixing them makes the frame Haar-distributed (Mezzadri 2007)
-    return (frame * np.sign(np.diag(upper)))[:rows]
 
 
 def unbiased_hsic(

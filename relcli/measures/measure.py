@@ -34,18 +34,29 @@ class PerQuery:
 
 
 @dataclass(frozen=True)
+class BothWays:
+    """A measure's value from x to y, and from y to x; the score is the mean of the two."""
+
+    forward: float
+    backward: float
+
+    def __float__(self) -> float:
+        return (self.forward + self.backward) / 2
+
+
+@dataclass(frozen=True)
 class Measure:
     """
     A named number about two spaces.
 
-    `finalize(accumulator)` returns a float or, for a mean over queries, PerQuery; `chance(accumulator)`
+    `finalize(accumulator)` returns a float, BothWays or, for a mean over queries, PerQuery; `chance(accumulator)`
     what spaces with nothing in common score. Measures with `@k` in their name take `k` as well.
     `views` are those it is defined on; `same_width` says that it needs dx = dy there.
     """
 
     name: str
     reads: type[Accumulator]
-    finalize: Callable[..., float | PerQuery]
+    finalize: Callable[..., float | BothWays | PerQuery]
     range: tuple[float | None, float | None]
     higher_is_closer: bool
     chance: Callable[..., float]
@@ -66,7 +77,7 @@ class Measure:
     def _arguments(self) -> dict[str, int]:
         return {} if self.k is None else {"k": self.k}
 
-    def value(self, accumulator: Accumulator) -> float | PerQuery:
+    def value(self, accumulator: Accumulator) -> float | BothWays | PerQuery:
         """Return what the measure reads off the accumulator; Undefined where it has no value."""
         return self.finalize(accumulator, **self._arguments())
 

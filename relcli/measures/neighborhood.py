@@ -91,6 +91,27 @@ def overlap(lists: NeighborLists, k: int) -> PerQuery:
     return PerQuery(_inside(lists, k) / k)
 
 
+def _rank_overlap_chance(lists: NeighborLists, k: int) -> float:
+    return (k + 1) / (2 * (lists.gallery - 1))
+
+
+@measure(
+    "rank-overlap@k",
+    reads=NeighborLists,
+    range=(0, 1),
+    higher_is_closer=True,
+    chance=_rank_overlap_chance,
+    section="Neighbourhood",
+    definition="mean over depths 1 to k of the share of a row's nearest neighbours in x that are so in y "
+    "(average overlap): the nearest weigh most",
+    cite="Fagin et al. 2003, doi:10.1137/S0895480102412856; Webber et al. 2010, doi:10.1145/1852102.1852106",
+    invariant_to=_INVARIANT,
+)
+def rank_overlap(lists: NeighborLists, k: int) -> PerQuery:
+    """Return the mean of |N_x ∩ N_y| / depth over depths 1 to k of each query."""
+    return PerQuery(np.mean([_inside(lists, depth) / depth for depth in range(1, k + 1)], axis=0))
+
+
 def _with_itself(lists: NearestLists, queries: Index, k: int) -> Index:
     """Return the k nearest [q, k] when each query, at cosine 1, is one of the candidates."""
     scores = np.concatenate([np.ones((len(queries), 1)), lists.scores], axis=1)

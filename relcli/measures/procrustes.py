@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from relcli.accumulators.moments import CrossMoments, HeldOut
+from relcli.accumulators.moments import CrossMoments, HeldOut, HeldOutRidge
 from relcli.accumulators.probe import Probe
 from relcli.arrays import Floats, row_norms, unit_rows
 from relcli.measures.linalg import null_nuclear_norms
-from relcli.measures.measure import PerQuery, Undefined, measure
+from relcli.measures.measure import BothWays, PerQuery, Undefined, measure
 from relcli.measures.retrieval import mismatched_mean
 from relcli.spaces.translation import Similarity, fit_similarity, widened
 
@@ -125,6 +125,36 @@ def heldout_procrustes_residual(held: HeldOut) -> float:
     """Return the share of y's variance that the map fitted on the anchors misses; above 1 it is worse than ȳ."""
     _check_held_out(held)
     return held.miss / held.variance
+
+
+def _both_ways(held: HeldOutRidge) -> tuple[HeldOut, HeldOut]:
+    if not held.ways:
+        raise Undefined("all anchors of a side are equal: no map can be fitted")
+    for way, side in (("xy", "y"), ("yx", "x")):
+        if not held.ways[way].count:
+            raise Undefined("every pair is an anchor: nothing is held out")
+        if held.ways[way].variance <= 0:
+            raise Undefined(f"all vectors of {side} that are not anchors are equal")
+    return held.ways["xy"], held.ways["yx"]
+
+
+@measure(
+    "linear-r2",
+    reads=HeldOutRidge,
+    range=(None, 1),
+    higher_is_closer=True,
+    chance=lambda held: float(np.mean([1 - heldout_chance(way) for way in _both_ways(held)])),
+    section="Alignment",
+    definition="R² on rows that are not anchors of a ridge map fitted on the anchors, its penalty by generalised "
+    "cross-validation; both directions; chance is over mismatched pairs",
+    cite="Golub, Heath & Wahba 1979, doi:10.1080/00401706.1979.10489751; Kornblith et al. 2019, arXiv:1905.00414",
+    invariant_to={"rotation", "scale", "shift"},
+    views=("absolute",),
+)
+def linear_r2(held: HeldOutRidge) -> BothWays:
+    """Return 1 − Σ‖y−ŷ‖² / Σ‖y−ȳ‖² from x to y, and from y to x; below 0 the map is worse than the mean."""
+    forward, backward = _both_ways(held)
+    return BothWays(1 - forward.miss / forward.variance, 1 - backward.miss / backward.variance)
 
 
 def _held_out_units(probe: Probe) -> tuple[Floats, Floats]:

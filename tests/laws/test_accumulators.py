@@ -20,7 +20,7 @@ import relcli.accumulators as package
 from relcli.accumulators.accumulator import Accumulator, Context
 from relcli.accumulators.columns import Columns
 from relcli.accumulators.composite import Bundle, Folds, Parts, Through
-from relcli.accumulators.moments import CrossMoments, HeldOut
+from relcli.accumulators.moments import CrossMoments, HeldOut, HeldOutRidge
 from relcli.accumulators.neighbors import NeighborLists
 from relcli.accumulators.probe import Census, Probe
 from relcli.accumulators.ranks import RankCounts
@@ -33,7 +33,7 @@ ROWS, WIDTH, ANCHORS = 60, 5, 8
 COMPOSITES = (Bundle, Through, Folds, Parts)
 
 # sums of floats in another order differ by rounding, all else must not
-SUMS = (CrossMoments, HeldOut, Census, Columns)
+SUMS = (CrossMoments, HeldOut, HeldOutRidge, Census, Columns)
 ROUNDING = 1e-12
 
 
