@@ -459,3 +459,25 @@ def test_one_file_of_ids_may_serve_all_dumps(tmp_path, monkeypatch, capfd):
 
     assert code == 0
     assert json.loads(capfd.readouterr().out)["rows"]
+
+
+def test_labels_or_splits_of_other_names_are_told_by_their_names():
+    x = np.random.default_rng(0).standard_normal((40, 4))
+    split = [f"q-{i}" for i in range(40)], ["train", "test"] * 20
+
+    with pytest.raises(IdError, match=r"called like '\d+', its ids are like 'q-0'"):
+        relcli.stitch(x, 2 * x, anchors=range(5), labels=([*map(str, range(40))], ["a", "b"] * 20), split=split)
+
+
+def test_a_ceiling_that_is_passed_is_explained():
+    rng = np.random.default_rng(1)
+    codes = rng.integers(0, 2, 300)
+    good = rng.standard_normal((300, 6)) + 3.0 * codes[:, None]
+    poor = good @ np.linalg.qr(rng.standard_normal((6, 6)))[0] + 6.0 * rng.standard_normal((300, 6))
+    labels = [*map(str, range(300))], [f"c{code}" for code in codes]
+
+    found = relcli.stitch(poor, good, anchors="uniform:60", labels=labels, head="ridge", translate="linear")
+
+    passed = [stitch for stitch in found.stitches if stitch.stitched and (stitch.of_ceiling or 0) > 1]
+    assert bool(passed) == any(note.startswith("of ceiling is by") for note in found.notes)
+    assert passed

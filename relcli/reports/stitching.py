@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from relcli.reports import phrases
 from relcli.reports.markdown import code, escape
-from relcli.reports.report import json_value
-from relcli.reports.schema import Schema, count, free, list_of, maybe, object_of, space_schema, text
+from relcli.reports.report import Group, Score, json_value
+from relcli.reports.schema import Schema, check_schema, count, free, list_of, maybe, object_of, space_schema, text
 from relcli.reports.table import fact_lines, print_parts
 
 if TYPE_CHECKING:
@@ -20,10 +20,14 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 #: major.minor of the JSON document; an added key is a minor step, anything else a major one.
-STITCHING_VERSION = "1.0"
+STITCHING_VERSION = "1.1"
 
 #: How the figures are called to a reader; those of a classification, then those of a regression.
 LABELS = {"accuracy": "accuracy", "weighted-f1": "weighted F1", "r2": "R²", "mse": "MSE"}
+
+#: What requirements may name, by the task; and whether higher is closer.
+MEASURES = {"classification": ("accuracy", "weighted-f1", "of-ceiling"), "regression": ("r2", "mse")}
+KNOWN = {name: name != "mse" for names in MEASURES.values() for name in names}
 
 #: What stands for the other space where heads are tested in their own.
 NO_STITCH = "(no stitch)"
@@ -89,6 +93,41 @@ class Stitching:
     settings: dict[str, Any]
     versions: dict[str, str]
     notes: tuple[str, ...] = ()
+    checks: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """The figures of every stitched pair as scores, by "pair": what requirements are tested against."""
+        pairs: dict[str, list[Score]] = {}
+        for stitch in self.stitches:
+            if stitch.stitched:
+                pairs.setdefault(f"{stitch.source}->{stitch.target}", []).extend(self._scores(stitch))
+        return tuple(Group("pair", pair, self.rows["test"], tuple(scores)) for pair, scores in pairs.items())
+
+    @property
+    def scores(self) -> tuple[Score, ...]:
+        """No figure is one of all pairs."""
+        return ()
+
+    @property
+    def default_view(self) -> str | None:
+        """The one relative method, which a requirement means that names none; None where there are several."""
+        relative = {stitch.via for stitch in self.stitches if stitch.via.startswith("relative")}
+        return relative.pop() if len(relative) == 1 else None
+
+    def _scores(self, stitch: Stitch) -> Iterator[Score]:
+        for name in MEASURES[self.task]:
+            mean = (
+                stitch.of_ceiling if name == "of-ceiling" else (stitch.figures[name].mean if stitch.figures else None)
+            )
+            yield Score(
+                measure=name,
+                view=stitch.via,
+                value=mean,
+                pairs=self.rows["test"],
+                higher_is_closer=name != "mse",
+                undefined_because=None if mean is not None else stitch.undefined_because,
+            )
 
     def stitch(self, source: str, target: str, via: str = "relative") -> Stitch:
         """Return how heads of `source` do on `target`; KeyError where that was not asked."""
@@ -137,6 +176,7 @@ def to_markdown(found: Stitching) -> str:
         "### relcli stitch: " + ", ".join(code(space["name"]) for space in found.spaces),
         "\n".join(f"- **{label}** {escape(phrases.joined(facts))}" for label, facts in _facts(found).items()),
         _markdown_table(headings, rows),
+        "\n".join(f"- {mark} {escape(line)}" for mark, line in _check_lines(found)),
         "\n".join(f"- {escape(line)}" for line in (*_reasons(found), *found.notes)),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
@@ -193,6 +233,8 @@ def _parts(found: Stitching, console: Console, per_class: bool) -> Iterator[Rend
     notes = Table.grid(padding=(0, 1, 0, 0))
     notes.add_column(no_wrap=True)
     notes.add_column(overflow="fold")
+    for mark, line in _check_lines(found):
+        notes.add_row(mark, Text(line))
     for line in (*_reasons(found), *found.notes):
         notes.add_row("note", Text(line))
     if notes.row_count:
@@ -293,6 +335,11 @@ def _spread(figure: Figure) -> str:
     return phrases.number(figure.mean) + (f" ± {phrases.number(figure.sd)}" if figure.sd is not None else "")
 
 
+def _check_lines(found: Stitching) -> list[tuple[str, str]]:
+    """Return the mark and the line of each check."""
+    return [(phrases.check_mark(check), phrases.check_line(check)) for check in found.checks]
+
+
 def _reasons(found: Stitching) -> list[str]:
     reasons = (s.undefined_because for s in found.stitches if s.undefined_because)
     return list(dict.fromkeys(reasons))
@@ -381,6 +428,7 @@ def stitching_schema() -> Schema:
                 "settings": free("The settings that the figures depend on."),
                 "versions": free("The versions of relcli and its libraries."),
                 "notes": list_of({"type": "string"}, "What a reader should know before trusting the figures."),
+                "checks": list_of(check_schema(), "The requirements that were tested, empty where there were none."),
             },
         ),
     }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,10 @@ from relcli.accumulators.probe import faults
 from relcli.arrays import Floats
 from relcli.engines.engine import Progress
 from relcli.errors import AnchorError, DataError, IdError, JoinError, UsageError, VectorError, did_you_mean, first_few
-from relcli.evaluation.vias import make_via, via_name
+from relcli.evaluation.choosing import FOLDS, Learnt, choose_stitching, fold_numbers, folds_for, parse_candidates
+from relcli.evaluation.heads import decisions, nearest
+from relcli.evaluation.steadily import Steadily
+from relcli.evaluation.vias import make_via, parse_way, via_name
 from relcli.measures.prediction import (
     Codes,
     accuracy,
@@ -22,6 +26,7 @@ from relcli.measures.prediction import (
     mean_squared_error,
     weighted_f1,
 )
+from relcli.reports.recommendation import told
 from relcli.reports.stitching import Figure, Stitch, Stitching
 from relcli.spaces.anchors import (
     AnchorChoice,
@@ -31,6 +36,7 @@ from relcli.spaces.anchors import (
     proportional_shares,
     rows_of,
 )
+from relcli.spaces.heads import KnownSpace, TrainedHeads
 from relcli.spaces.pairing import Ids, Index, Mask, PairedSpaces, hash_ids
 from relcli.spaces.relative import anchor_digest, check_same_frame
 from relcli.spaces.space import Space
@@ -42,6 +48,9 @@ REGRESSION_HEADS = ("ridge",)
 
 #: Those whose outcome depends on a seed.
 SEEDED = ("svm", "mlp")
+
+#: The way that held-out anchors choose.
+AUTO = "auto"
 
 #: What heads see of each dimension; the first by default.
 SCALERS = {
@@ -69,7 +78,7 @@ class Options:
     `head` is one of HEADS, or of REGRESSION_HEADS with `regression`. Where no split is given, `test_size` of
     the rows are tested on, drawn anew for each of `seeds` seeds from `seed` up, as are anchors that are to
     be chosen. `scaler` is one of SCALERS; `transductive` standardises the test rows by their own mean and
-    deviation.
+    deviation. `via` "auto" also stitches by the way that held-out anchors choose for each pair of spaces.
     """
 
     similarity: tuple[str, ...] = ("cosine",)
@@ -83,6 +92,7 @@ class Options:
     center: bool = False
     seed: int = 0
     seeds: int = 1
+    via: str | None = None
     on_duplicate: str = "error"
     on_bad: str = "error"
     missing_anchors: str = "error"
@@ -108,6 +118,7 @@ class Options:
                 raise UsageError(f"--{flag} {getattr(self, flag)} is too small: it is {least} or more.")
         for method in self.translate or ("ortho",):
             check_translator(method, self.scaling)
+        self._check_via()
         self.vias()
         for name, allowed in _POLICIES.items():
             said = getattr(self, name)
@@ -115,13 +126,23 @@ class Options:
                 flag = name.replace("_", "-")
                 raise UsageError(f"--{flag} {said!r} is none of {', '.join(allowed)}.{did_you_mean(said, allowed)}")
 
+    def _check_via(self) -> None:
+        if self.via not in (None, AUTO):
+            raise UsageError(
+                f"--via {self.via!r} is not {AUTO}: name ways by --similarity and --translate."
+                f"{did_you_mean(str(self.via), (AUTO,))}"
+            )
+        if self.via and self.regression:
+            raise UsageError(f"--via {AUTO} counts classes that are right, and a regression has none. Drop one.")
+
     def own(self) -> list[str]:
         """Return the methods that heads are trained on: absolute, and relative by each similarity."""
         return list(dict.fromkeys(["absolute", *(via_name(f"relative:{name}") for name in self.similarity)]))
 
     def vias(self) -> list[str]:
         """Return the methods between two spaces."""
-        return [*self.own(), *dict.fromkeys(via_name(f"translate:{method}") for method in self.translate)]
+        translations = dict.fromkeys(via_name(f"translate:{method}") for method in self.translate)
+        return [*self.own(), *translations, *([AUTO] if self.via else [])]
 
 
 @dataclass(frozen=True)
@@ -149,6 +170,8 @@ def stitch(
     options: Options,
     *,
     split: Split | None = None,
+    source: str | None = None,
+    keep: Callable[[TrainedHeads], None] | None = None,
     progress: Start = None,
 ) -> Stitching:
     """
@@ -156,14 +179,22 @@ def stitch(
 
     Rows are the ids that all spaces share. Everything fitted sees train rows and anchors alone, but for
     `transductive`. Anchors are never tested on, and chosen among the train rows. Keeps all shared rows in
-    memory. Runs on one BLAS thread: equal inputs give equal figures, whatever the number of cores.
+    memory. Runs on one BLAS thread: equal inputs give equal figures, whatever the number of cores. The heads of the
+    space called `source`, the first unless it is named, go to `keep` when all is done: those of the first seed.
     """
     from threadpoolctl import threadpool_limits
 
     if split is not None and options.test_size is not None:
         raise UsageError("--split tells which rows to test on, so --test-size has nothing to say. Drop one.")
+    named = _distinct(spaces)
+    saved = _saved_source(named, source, options) if keep else None
     with threadpool_limits(limits=1):
-        return _Stitcher(_distinct(spaces), anchors, labels, options, split, progress).report()
+        stitcher = _Stitcher(named, anchors, labels, options, split, progress)
+        stitcher.saved = saved
+        found = stitcher.report()
+        if keep and stitcher.trained is not None:
+            keep(stitcher.trained)
+        return found
 
 
 @dataclass(frozen=True)
@@ -192,7 +223,10 @@ class _Stitcher:
         self.spaces, self.anchors, self.options, self.progress = spaces, anchors, options, progress
         self.source, self.split_source = labels.source, split.source if split else ""
         self.notes: list[str] = []
+        self.choices: list[dict[str, Any]] = []
         self.doubtful: dict[str, None] = {}
+        self.saved: int | None = None
+        self.trained: TrainedHeads | None = None
         for other in spaces[1:]:
             check_same_frame(spaces[0], other)
         self.ids, rows = _shared(spaces, options.on_duplicate)
@@ -217,6 +251,12 @@ class _Stitcher:
         if not len(split.ids):
             raise IdError(f"{split.source} holds no rows. It must say train or test of each id.")
         at = _places(split.ids, self.ids, "split")
+        if not (at >= 0).any():
+            raise IdError(
+                f"{split.source} names none of the {len(self.ids):,} shared rows: they are called like "
+                f"{str(self.ids[0])!r}, its ids are like {str(split.ids[0])!r}. Give the dumps' ids (--ids FILE), "
+                "or make the ids match."
+            )
         said = np.where(at >= 0, np.char.lower(np.char.strip(split.parts))[at], "")
         parts = np.where(np.isin(said, ("train", "test")), said, "").astype(np.str_)
         for part in ("train", "test"):
@@ -323,6 +363,12 @@ class _Stitcher:
                 found.setdefault(key, []).append(figures)
         stitches = [self._stitch(key, figures) for key, figures in sorted(found.items(), key=self._order)]
         first = draws[0]
+        against = _against_ceiling(stitches)
+        if any((stitch.of_ceiling or 0.0) > 1 for stitch in against if stitch.stitched):
+            self.notes.append(
+                "of ceiling is by what the source's head reaches in its own space: above 1 where the other space is "
+                "the better one"
+            )
         return Stitching(
             task="regression" if options.regression else "classification",
             head=str(options.head),
@@ -340,9 +386,12 @@ class _Stitcher:
                 "source": _source_of(self.anchors),
                 "sha256": anchor_digest(first.anchor_ids, first.anchor_ids),
             },
-            stitches=_against_ceiling(stitches),
+            stitches=against,
             chance=_summed([self._chance(draw) for draw in draws]),
-            settings={name: _plain(getattr(options, name)) for name in options.__dataclass_fields__},
+            settings={
+                **{name: _plain(getattr(options, name)) for name in options.__dataclass_fields__},
+                **({"auto": self.choices} if self.choices else {}),
+            },
             versions={**versions(), **_sklearn_version()},
             notes=(*self.notes, *self.doubtful),
         )
@@ -457,6 +506,8 @@ class _Stitcher:
             heads[place, via] = self._head(rows[draw.train], self.y[draw.train], draw.seed)
             if watch:
                 watch(int(draw.train.sum()))
+        if self.saved is not None and self.trained is None:
+            self.trained = self._trained(draw, heads)
         for a, source in enumerate(self.spaces):
             for b, target in enumerate(self.spaces):
                 for via in own if a == b else self.options.vias():
@@ -464,13 +515,40 @@ class _Stitcher:
                     if a != b and via == "absolute" and source.dim != target.dim:
                         yield key, _other_width(source, target)
                         continue
+                    if via == AUTO:
+                        via = self._chosen(draw, a, b, vectors, anchors, means)
+                        for place in (a, b) if via.startswith("relative") and (a, via) not in heads else ():
+                            own_means = means[place], means[place]
+                            own_anchors = anchors[place], anchors[place]
+                            seen[place, via] = make_via(via, *own_anchors, means=own_means).x(vectors[place])
+                        if (a, via) in seen and (a, via) not in heads:
+                            heads[a, via] = self._head(seen[a, via][draw.train], self.y[draw.train], draw.seed)
                     if via.startswith("translate:"):
                         carried = make_via(via, anchors[b], anchors[a], scaling=self.options.scaling)
-                        rows = carried.x(vectors[b][draw.test])
+                        rows = Steadily(carried.x)(vectors[b][draw.test])
                         head = heads[a, "absolute"]
                     else:
                         rows, head = seen[b, via][draw.test], heads[a, via]
                     yield key, self._scored(self.y[draw.test], self._predicted(head, rows))
+
+    def _chosen(
+        self, draw: _Draw, a: int, b: int, vectors: list[Floats], anchors: list[Floats], means: list[Floats]
+    ) -> str:
+        """Return the way by which heads of one space know held-out anchors best from another; train rows alone tell."""
+        trained = np.flatnonzero(draw.train)
+        at = _places(self.ids[trained], draw.anchor_ids, "row")
+        held = at >= 0
+        fold = fold_numbers(draw.anchor_ids[held], folds_for(int(held.sum()), FOLDS), seed=draw.seed)
+        learnt = Learnt(
+            anchors[a][held], anchors[b][held], self.y[trained][at[held]], fold, vectors[a][trained], self.y[trained],
+            at[held], (means[a], means[b]), self.options.scaling,
+        )  # fmt: skip
+        ways = parse_candidates(None, "stitching")
+        choice = choose_stitching(learnt, ways, of=len(self.ids), seed=draw.seed)
+        source, target = self.spaces[a].name, self.spaces[b].name
+        self.choices.append({"source": source, "target": target, **asdict(choice)})
+        self.notes.append(f"{source} → {target}, seed {draw.seed}: {told(choice)} (ridge head)")
+        return choice.via
 
     def _head(self, rows: Floats, y: Any, seed: int) -> Any:
         """Return a scikit-learn pipeline, a scaler where one is wanted and a head, trained on rows [n, d]."""
@@ -490,11 +568,57 @@ class _Stitcher:
         return pipeline
 
     def _predicted(self, head: Any, rows: Floats) -> Any:
-        if not self.options.transductive:
-            return head.predict(rows)
-        from sklearn.preprocessing import StandardScaler
+        if self.options.transductive:
+            from sklearn.preprocessing import StandardScaler
 
-        return head[-1].predict(StandardScaler().fit_transform(rows))
+            head, rows = head[-1], StandardScaler().fit_transform(rows)
+        values = decisions(head, rows)
+        return values if self.options.regression else nearest(head, values)
+
+    def _trained(self, draw: _Draw, heads: dict[tuple[int, str], Any]) -> TrainedHeads:
+        """Return the heads of the space that is to be saved, and what applying them elsewhere needs."""
+        assert self.saved is not None
+        options, space = self.options, self.spaces[self.saved]
+        ways = [replace(way, center=way.center or options.center) for way in map(parse_way, options.own())]
+        known = [
+            KnownSpace(one.name, anchors, vectors[draw.train].mean(axis=0), one.origin.sha256, one.origin.member)
+            for one, anchors, vectors in zip(self.spaces, draw.anchors, self.vectors, strict=True)
+        ]
+        if options.seeds > 1:
+            self.notes.append(f"the saved heads are those of seed {draw.seed}, the first of {options.seeds}")
+        if options.via == AUTO:
+            self.notes.append("the file keeps no choice of a way: name the one chosen with relcli stitch apply --via")
+        return TrainedHeads(
+            source=space.name,
+            heads={way.name: heads[self.saved, via] for way, via in zip(ways, options.own(), strict=True)},
+            classes=tuple(self.names),
+            anchor_ids=draw.anchor_ids,
+            spaces=tuple(known),
+            scaling=options.scaling,
+            about={
+                "head": str(options.head),
+                "dim": 1 if self.names else self.y.shape[1],
+                "seed": draw.seed,
+                "labels": {"source": self.source, "sha256": _digest(self.ids[draw.train], self._told(draw.train))},
+                "train": {"rows": int(draw.train.sum()), "sha256": _digest(self.ids[draw.train])},
+                "anchors": {
+                    "count": len(draw.anchor_ids),
+                    "source": _source_of(self.anchors),
+                    "sha256": anchor_digest(draw.anchor_ids, draw.anchor_ids),
+                },
+                "sources": [
+                    {name: one.facts()[name] for name in ("name", "path", "member", "sha256")} for one in self.spaces
+                ],
+                "settings": {name: _plain(getattr(options, name)) for name in options.__dataclass_fields__},
+                "versions": {**versions(), **_sklearn_version()},
+            },
+        )
+
+    def _told(self, rows: Mask) -> list[str]:
+        """Return the label of each of some rows as a text, numbers without losing a bit."""
+        if self.names:
+            return [self.names[code] for code in self.y[rows]]
+        return [" ".join(map(float.hex, row)) for row in self.y[rows].tolist()]
 
     def _scored(self, true: Any, predicted: Any) -> dict[str, Any]:
         if self.options.regression:
@@ -546,6 +670,25 @@ def _estimator(options: Options, seed: int) -> Any:
     if options.head == "logistic":
         return LogisticRegression(max_iter=1000)
     return Ridge() if options.regression else RidgeClassifier()
+
+
+def _saved_source(spaces: Sequence[Space], source: str | None, options: Options) -> int:
+    """Return the place of the space whose heads are to be saved; UsageError where that cannot be done."""
+    if options.transductive:
+        raise UsageError(
+            "--transductive heads need the statistics of the rows that they are to meet, and a saved head meets them "
+            "one by one. Leave it out, or do not save."
+        )
+    names = [space.name for space in spaces]
+    if source is not None and source not in names:
+        raise UsageError(f"--save-source {source!r} is none of {', '.join(names)}.{did_you_mean(source, names)}")
+    return names.index(source) if source is not None else 0
+
+
+def _digest(*columns: Sequence[str] | Ids) -> str:
+    """Return the SHA-256 of rows of texts, TAB between columns, one a line."""
+    lines = "".join("\t".join(map(str, row)) + "\n" for row in zip(*columns, strict=True))
+    return hashlib.sha256(lines.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _sklearn_version() -> dict[str, str]:

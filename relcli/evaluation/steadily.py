@@ -1,0 +1,33 @@
+"""Products whose bits do not depend on how many rows are given at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from relcli.accumulators.tiles import row_slices
+from relcli.arrays import Floats
+
+#: Rows of every product: the last ones are padded with zeros.
+ROWS = 256
+
+
+@dataclass(frozen=True)
+class Steadily:
+    """A map applied to 256 rows at a time on one thread: the size of a product must not show in its rounding."""
+
+    inner: Callable[[Floats], Floats]
+    rows: int = ROWS
+
+    def __call__(self, v: Floats) -> Floats:
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(limits=1):
+            parts = []
+            for rows in row_slices(len(v), self.rows):
+                missing = self.rows - (rows.stop - rows.start)
+                block = np.pad(v[rows], ((0, missing), (0, 0))) if missing else v[rows]
+                parts.append(self.inner(block)[: rows.stop - rows.start])
+            return np.concatenate(parts)
