@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from relcli.cli import inputs, output
+from relcli.cli import discovering, gate, inputs, output
 
 Queries = Annotated[
     int | None, typer.Option("--queries", metavar="N", help="Rows to match: 500, or all that are held out.")
@@ -24,7 +24,7 @@ Center = Annotated[bool, typer.Option("--center", help="Subtract each space's me
 def match(
     x: inputs.SpaceX,
     y: inputs.SpaceY,
-    anchors: inputs.AnchorsFrom,
+    anchors: discovering.AnchorsOrSeeds = None,
     queries: Queries = None,
     via: Via = None,
     center: Center = False,
@@ -40,6 +40,13 @@ def match(
     on_bad: inputs.OnBad = "error",
     missing_anchors: inputs.MissingAnchors = "error",
     strict: inputs.Strict = False,
+    bootstrap: discovering.Bootstrap = None,
+    sample: discovering.Sample = None,
+    shared_only: discovering.SharedOnly = False,
+    pairs_out: discovering.PairsOut = None,
+    check: gate.Checks = None,
+    fail_under: gate.FailUnder = None,
+    fail_over: gate.FailOver = None,
     as_json: output.AsJson = False,
     format_name: output.TableFormat = None,
     files: output.TableFiles = None,
@@ -54,11 +61,13 @@ def match(
     chosen = output.chosen_format(as_json, format_name, files, formats=("table", "json", "markdown", "csv"))
     from relcli import api
 
-    output.refuse_overwriting(files, x, y, anchors, ids_x, ids_y, pairs)
+    required = gate.parsed(check, fail_under, fail_over)
+    output.refuse_overwriting(files, x, y, anchors, ids_x, ids_y, pairs, flags={"--pairs-out": pairs_out})
     reading = {"ids_x": ids_x, "ids_y": ids_y, "key_x": key_x, "key_y": key_y, "id_column": id_column, "pairs": pairs}
     policies = {"on_duplicate": on_duplicate, "on_bad": on_bad, "missing_anchors": missing_anchors, "strict": strict}
     drawing = {"queries": queries, "via": via or None, "center": center, "seed": seed, "seeds": seeds}
-    options = {**reading, **policies, **drawing}
+    finding = {"bootstrap": bootstrap, "sample": sample, "shared_only": shared_only, "pairs_out": pairs_out}
+    options = {**reading, **policies, **drawing, **finding}
     with output.progress_bars(quiet) as progress:
         report = api.match(x, y, anchors, workers=workers, progress=progress, **options)  # type: ignore[arg-type]
-    output.write_report(report, chosen, files)
+    gate.conclude(gate.judged(report, required), chosen, files, quiet=quiet)

@@ -79,7 +79,8 @@ def open_pairs(path: str | Path) -> tuple[Ids, Ids]:
     """
     Return the ids in x [a] and in y [a] that belong together.
 
-    A .txt or .tsv may hold them as two columns with a TAB between, a .json as a list of pairs, a
+    A .txt or .tsv may hold them as two columns with a TAB between, or more under a line that begins with the
+    names x_id and y_id; a .json as a list of pairs, a
     .npy as [a, 2], a .parquet as columns x_id and y_id; a list of single ids is the same on both
     sides.
     """
@@ -323,6 +324,9 @@ def _read_list(path: Path, column: str | None, *, tabs: bool = False) -> Ids:
     suffix = path.suffix.lower()
     if suffix in (".txt", ".tsv"):
         lines = _read_lines(path)
+        if tabs and lines and lines[0].split("\t")[:2] == ["x_id", "y_id"]:
+            # a table with names: what stands beside the two ids is not read
+            return from_list([line.split("\t")[:2] for line in lines[1:]], str(path))
         return from_list([_split(line) for line in lines] if tabs else lines, str(path))
     if suffix == ".json":
         with reading(path, "JSON"):
@@ -364,7 +368,8 @@ def _read_csv(path: Path, delimiter: str) -> dict[str, list[str]]:
                     f"{path}, line {lines.line_num:,} has {len(row)} cells under {len(names)} column names."
                 )
             rows.append(row)
-    return dict(zip(names, map(list, zip(*filter(None, rows), strict=True)), strict=False))
+    columns = [*zip(*filter(None, rows), strict=True)] or [()] * len(names)
+    return dict(zip(names, map(list, columns), strict=False))
 
 
 def _label_column(names: Sequence[str], wanted: str | None, path: Path, called: Sequence[str] = LABEL_NAMES) -> str:

@@ -10,37 +10,24 @@ import numpy as np
 
 from relcli._version import versions
 from relcli.accumulators.probe import Census, without_bad_rows
-from relcli.arrays import Floats, on_grid, unit_rows
+from relcli.arrays import Floats
 from relcli.engines.engine import Engine, Progress
-from relcli.errors import DataError, UsageError, VectorError, did_you_mean
-from relcli.evaluation.vias import Means, Way, make_via, parse_way
+from relcli.errors import UsageError, VectorError, did_you_mean
+from relcli.evaluation.assigning import MATCHING, QUERIES, RECALL, held_out, matching_figures, shuffled
+from relcli.evaluation.vias import parse_way
 from relcli.measures.interval import LEVEL, rate_interval
-from relcli.measures.matching import MOST, matching_accuracy, top_shares
+from relcli.measures.matching import MOST
 from relcli.reports.report import Draws, Interval, Report, Score
 from relcli.spaces.anchors import AnchorChoice, AnchorList, Anchors, settle_anchors
-from relcli.spaces.pairing import Ids, PairedBatch, PairedSpaces, hash_ids
+from relcli.spaces.pairing import Ids, PairedSpaces
 from relcli.spaces.relative import anchor_facts, check_same_frame
 from relcli.spaces.space import Space
-
-#: Rows that are matched where so many are held out, as published.
-QUERIES = 500
-
-CUTS = (1, 5, 10)
 
 _POLICIES = {
     "on_duplicate": ("error", "first", "drop"),
     "on_bad": ("error", "drop"),
     "missing_anchors": ("error", "drop"),
 }
-
-_MATCHING = (
-    "share of q held-out rows that an optimal one-to-one assignment by cosine gives their own",
-    "Maniparambil et al. 2024, arXiv:2401.05224",
-)
-_RECALL = (
-    "share of q held-out rows whose own is among the {k} nearest of the q",
-    "ties in expectation (McSherry & Najork 2008, doi:10.1007/978-3-540-78646-7_38)",
-)
 
 
 @dataclass(frozen=True)
@@ -129,13 +116,15 @@ def match(
     told = progress and progress("matching", options.seeds * len(vias))
     for seed in range(options.seed, options.seed + options.seeds):
         frame = settle_anchors(joined, anchors, missing=options.missing_anchors, seed=seed)  # type: ignore[arg-type]
-        batch = _held_out(joined, frame, options.queries, seed)
+        batch = held_out(joined, frame, options.queries, seed)
         sides = (batch.x, frame.x), (batch.y, frame.y)
         of_seed = {}
         for via in vias:
             way = parse_way(via)
-            order = _shuffled(batch, seed)
-            of_seed[via] = _figures(replace(way, center=way.center or options.center), *sides, order=order, means=means)
+            order = shuffled(batch, seed)
+            of_seed[via] = matching_figures(
+                replace(way, center=way.center or options.center), *sides, order=order, means=means
+            )
             if told:
                 told(1)
         frames.append(frame)
@@ -161,47 +150,6 @@ def match(
     )
 
 
-def _held_out(joined: PairedSpaces, frame: Anchors, wanted: int | None, seed: int) -> PairedBatch:
-    """Return the pairs to match, in order of id: those that are no anchors with the smallest hashed ids."""
-    marked = joined.with_anchors(frame.x_ids, frame.y_ids, scored=False)
-    rows = np.flatnonzero(marked.scored)
-    if len(rows) < 2 or (wanted is not None and len(rows) < wanted):
-        raise DataError(
-            f"{len(rows):,} of {len(joined):,} shared rows are no anchors, and {wanted or 2:,} are to be matched. Ask "
-            "for fewer --queries or fewer anchors."
-        )
-    hashed = hash_ids(marked.ids[rows], seed=seed + 0x3A7C)
-    chosen = rows[np.lexsort((marked.rank[rows], hashed))[: wanted or QUERIES]]
-    batch = marked.batch(np.sort(chosen))
-    return batch.take(np.argsort(batch.rank))
-
-
-def _shuffled(batch: PairedBatch, seed: int) -> np.ndarray:
-    return np.random.default_rng([seed, len(batch)]).permutation(len(batch))
-
-
-def _figures(
-    way: Way, x: tuple[Floats, Floats], y: tuple[Floats, Floats], *, order: np.ndarray, means: Means | None
-) -> dict[str, tuple[float, float]]:
-    """Return each figure from x to y and from y to x; rows and anchors of either side are given."""
-    both = [_one_way(way, x, y, order, means), _one_way(way, y, x, order, means and (means[1], means[0]))]
-    return {name: (both[0][name], both[1][name]) for name in both[0]}
-
-
-def _one_way(
-    way: Way, x: tuple[Floats, Floats], y: tuple[Floats, Floats], order: np.ndarray, means: Means | None
-) -> dict[str, float]:
-    carried = make_via(way, x[1], y[1], means=means)
-    # on a grid, so that copies of a row tie however the product was blocked
-    scores = on_grid(unit_rows(carried.x(x[0])) @ unit_rows(carried.y(y[0])).T[:, order])
-    truth = np.argsort(order)
-    shares = top_shares(scores, truth, CUTS)
-    return {
-        "matching-accuracy": matching_accuracy(scores, truth),
-        **{f"recall@{k}": share for k, share in zip(CUTS, shares, strict=True)},
-    }
-
-
 def _scores(vias: tuple[str, ...], found: list[dict[str, Any]], queries: int) -> list[Score]:
     scores = []
     for via in vias:
@@ -210,7 +158,7 @@ def _scores(vias: tuple[str, ...], found: list[dict[str, Any]], queries: int) ->
             forward, backward = values.mean(axis=0).tolist()
             value = float(values.mean())
             k = int(name.partition("@")[2] or 1)
-            definition, cite = _MATCHING if "@" not in name else (_RECALL[0].format(k=k), _RECALL[1])
+            definition, cite = MATCHING if "@" not in name else (RECALL[0].format(k=k), RECALL[1])
             scores.append(
                 Score(
                     measure=name,
