@@ -108,6 +108,7 @@ def test_several_relevant_items_are_a_hit_where_any_of_them_is():
     assert found.scores[0].pairs == sum(map(bool, relevant))
 
 
+@pytest.mark.slow
 def test_figures_agree_with_trec_eval_averaged_over_the_names_of_ties():
     pytrec_eval = pytest.importorskip("pytrec_eval")
     x, y, ids = spaces(4)

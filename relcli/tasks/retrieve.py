@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from typing import Any, Protocol
 
@@ -19,9 +19,11 @@ from relcli.accumulators.tiles import row_slices
 from relcli.arrays import Floats, on_grid
 from relcli.engines.engine import Engine, Progress
 from relcli.errors import IdError, JoinError, UsageError, VectorError, did_you_mean, first_few
+from relcli.evaluation.choosing import CSLS_TRIED, choose_retrieval, parse_candidates
 from relcli.evaluation.vias import ADDITIONS, Then, Way, as_it_is, parse_way, via_name
 from relcli.measures.interval import LEVEL, RESAMPLES, Bootstrap, median_interval, rate_interval
 from relcli.measures.relevance import first_ranks, hit_chances, reciprocal_ranks
+from relcli.reports.recommendation import Choice, told
 from relcli.reports.report import Interval, Score
 from relcli.reports.retrieval import Hit, QueryHits, Retrieval
 from relcli.spaces import translation
@@ -31,6 +33,9 @@ from relcli.spaces.index import ApproximateIndex, parse_index
 from relcli.spaces.pairing import Ids, Index, Mask, PairedSpaces, hash_ids
 from relcli.spaces.relative import Centering, RelativeProjection, anchor_digest, check_same_frame
 from relcli.spaces.space import Space
+
+#: The way that is chosen by held-out anchors, see relcli.evaluation.choosing.
+AUTO = "auto"
 
 #: The depth of the neighbourhoods that CSLS takes its means over.
 CSLS_NEIGHBOURS = 10
@@ -84,10 +89,15 @@ class Options:
             raise UsageError(f"-k {self.k} is not a positive number of items.")
         if not self.via:
             raise UsageError("No way to compare is named: give --via relative, translate:ortho or absolute.")
-        ways = [parse_way(text, additions=ADDITIONS) for text in self.via]
+        ways = [parse_way(text, additions=ADDITIONS) for text in self.via if text != AUTO]
+        if len(ways) < len(self.via) and (self.center or self.csls):
+            raise UsageError(f"--via {AUTO} settles centring and CSLS by itself. Drop --center and --csls.")
         # what holds for all is not said of each
         ways = [replace(way, center=way.center and not self.center, csls=way.csls and not self.csls) for way in ways]
-        object.__setattr__(self, "via", tuple(dict.fromkeys(way.name for way in ways)))
+        names = iter([way.name for way in ways])
+        object.__setattr__(
+            self, "via", tuple(dict.fromkeys(AUTO if text == AUTO else next(names) for text in self.via))
+        )
         if parse_index(self.index) != "exact" and (self.csls or any(way.csls for way in ways)):
             raise UsageError(
                 f"--csls needs the neighbours of every item, and --index {self.index} keeps none. "
@@ -178,8 +188,13 @@ class Retrieved:
 
     def via(self, name: str) -> HitLists:
         """Return the hits of one method."""
-        wanted = via_name(name, additions=ADDITIONS)
+        wanted = self._named(name)
         return next(lists for lists in self.lists if lists.via == wanted)
+
+    def _named(self, name: str) -> str:
+        if name == AUTO and AUTO in self.retrieval.settings:
+            return str(self.retrieval.settings[AUTO]["via"])
+        return via_name(name, additions=ADDITIONS)
 
     @property
     def scores(self) -> tuple[Score, ...]:
@@ -188,7 +203,7 @@ class Retrieved:
 
     def score(self, measure: str, via: str | None = None) -> Score:
         """Return one figure, of the first method unless another is named."""
-        wanted = via_name(via, additions=ADDITIONS) if via else self.hits.via
+        wanted = self._named(via) if via else self.hits.via
         return next(score for score in self.scores if (score.measure, score.view) == (measure, wanted))
 
     @property
@@ -301,8 +316,7 @@ class _Retriever:
         self.asked, self.notes = asked, list[str]()
         check_same_frame(x, y)
         _check_widths(x, y, options, asked)
-        self.ways = [parse_way(name, additions=ADDITIONS) for name in options.via]
-        relating = [way.name for way in self.ways if way.kind != "absolute"]
+        relating = [name for name in options.via if not name.startswith("absolute")]
         if anchors is None and relating:
             raise UsageError(f"--via {relating[0]} needs anchors: give --anchors FILE, or --anchors uniform:N.")
         policy: Any = options.on_duplicate
@@ -320,8 +334,10 @@ class _Retriever:
         self.ids = self.gallery.ids[self.gallery.by_rank]
         self.frame = self._frame(anchors)
         self.centres: tuple[Centering, Centering] | None = None
+        self.choice = self._choice() if AUTO in options.via else None
+        self.ways = [parse_way(name, additions=ADDITIONS) for name in self._names()]
         if options.center or any(way.center for way in self.ways):
-            self.centres = self._centres()
+            self.centres = self.centres or self._centres()
         if options.center:
             self._centre()
         self.anchors = self._anchor_facts(anchors)
@@ -385,7 +401,31 @@ class _Retriever:
         return frame
 
     def _scores_by_csls(self) -> bool:
-        return self.options.csls or any(way.csls for way in self.ways)
+        ways = [parse_way(name, additions=ADDITIONS) for name in self.options.via if name != AUTO]
+        return AUTO in self.options.via or self.options.csls or any(way.csls for way in ways)
+
+    def _names(self) -> list[str]:
+        """Return the names of the methods, the one that was chosen in the place of auto."""
+        chosen = [self.choice.via if self.choice and name == AUTO else name for name in self.options.via]
+        return list(dict.fromkeys(chosen))
+
+    def _choice(self) -> Choice:
+        """Return the method that finds held-out anchors best."""
+        assert self.frame is not None
+        self.centres = self._centres()
+        ways = parse_candidates(None, "retrieval")
+        choice, notes = choose_retrieval(
+            self.every,
+            self.gallery,
+            self.frame,
+            (self.centres[0].mean, self.centres[1].mean),
+            ways,
+            seed=self.options.seed,
+            csls=self.options.index == "exact",
+            step=self._start("choosing a way", len(ways) + CSLS_TRIED),
+        )
+        self.notes += [told(choice), *notes]
+        return choice
 
     def _centres(self) -> tuple[Centering, Centering]:
         """
@@ -780,6 +820,7 @@ class _Retriever:
             scores=tuple(scores),
             settings={
                 "via": [via.name for via in self.vias],
+                **({"auto": asdict(self.choice)} if self.choice else {}),
                 "k": self.options.k,
                 "scores": f"csls({CSLS_NEIGHBOURS})" if self.options.csls else "cosine",
                 "center": self.options.center,

@@ -1,0 +1,308 @@
+"""Which way suits two spaces, as values: all that were tried on held-out anchors; JSON, CSV, Markdown and table."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from relcli.reports import phrases
+from relcli.reports.markdown import code, escape
+from relcli.reports.report import json_value
+from relcli.reports.schema import Schema, anchors_schema, count, free, list_of, maybe, object_of, space_schema, text
+from relcli.reports.table import fact_lines, print_parts
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+#: major.minor of the JSON document; an added key is a minor step, anything else a major one.
+RECOMMENDATION_VERSION = "1.0"
+
+#: What held-out anchors are scored by for each purpose.
+MEASURES = {"retrieval": "mrr", "stitching": "accuracy"}
+_LABELS = {"mrr": "MRR", "accuracy": "accuracy"}
+
+#: What ways are chosen by: the largest mean over held-out anchors.
+MERITS = {"retrieval": "−log rank", "stitching": "log-likelihood"}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """
+    How one way did on the held-out anchors: the mean score and its standard error over them.
+
+    `merit` is the mean of what ways are chosen by, `behind` by how much it is less than that of the way chosen, and
+    `behind_se` the standard error of that difference, taken anchor by anchor. `back` is the score from y to x, None
+    where it was not asked for.
+    """
+
+    via: str
+    score: float
+    se: float
+    merit: float
+    behind: float
+    behind_se: float
+    lead: float
+    back: float | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Choice:
+    """
+    The way chosen for a purpose, and the table it was chosen from, best first.
+
+    `flags` is how to ask for it. `rows` tells how many rows were searched or trained on, of how many; `bytes` what
+    was kept of them, read once for all ways.
+    """
+
+    purpose: str
+    measure: str
+    via: str
+    flags: str
+    anchors: int
+    folds: int
+    seed: int
+    rows: dict[str, int]
+    bytes: int
+    seconds: float
+    trials: tuple[Trial, ...]
+
+    def trial(self, via: str) -> Trial:
+        """Return how a way did; KeyError where it was not tried."""
+        for trial in self.trials:
+            if trial.via == via:
+                return trial
+        raise KeyError(via)
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """What `recommend` found: a choice for each purpose; the rest are plain JSON values."""
+
+    x: dict[str, Any]
+    y: dict[str, Any]
+    anchors: dict[str, Any]
+    choices: tuple[Choice, ...]
+    settings: dict[str, Any]
+    versions: dict[str, str]
+    notes: tuple[str, ...] = ()
+
+    def via(self, purpose: str = "retrieval") -> str:
+        """Return the way chosen for a purpose; KeyError where none was."""
+        return self.choice(purpose).via
+
+    def choice(self, purpose: str = "retrieval") -> Choice:
+        """Return the choice for a purpose; KeyError where there is none."""
+        for choice in self.choices:
+            if choice.purpose == purpose:
+                return choice
+        raise KeyError(purpose)
+
+
+def told(choice: Choice) -> str:
+    """Return in a line what was chosen, and from what."""
+    best = choice.trials[0]
+    label = _LABELS[choice.measure]
+    return (
+        f"auto is {choice.via}: {label} {phrases.number(best.score)} ± {phrases.number(best.se)} on "
+        f"{choice.anchors:,} anchors held out in {choice.folds} folds, the best of {len(choice.trials)} ways"
+    )
+
+
+def to_document(found: Recommendation) -> dict[str, Any]:
+    """Return the JSON values of the document."""
+    values: dict[str, Any] = json_value(
+        {"schema_version": RECOMMENDATION_VERSION, "command": "recommend", **asdict(found)}
+    )
+    return values
+
+
+def to_json(found: Recommendation) -> str:
+    """Return the JSON document."""
+    return json.dumps(to_document(found), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+_COLUMNS = (
+    "purpose", "measure", "via", "chosen", "score", "se", "merit", "behind", "behind_se", "lead", "back", "seconds",
+)  # fmt: skip
+
+
+def to_csv(found: Recommendation) -> str:
+    """Return every way tried, unrounded, a row each."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, _COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for choice in found.choices:
+        for trial in choice.trials:
+            chosen = "true" if trial.via == choice.via else "false"
+            writer.writerow(
+                {"purpose": choice.purpose, "measure": choice.measure, "chosen": chosen, **json_value(asdict(trial))}
+            )
+    return out.getvalue()
+
+
+def to_markdown(found: Recommendation) -> str:
+    """Return the tables and what they rest on."""
+    blocks = [f"### relcli recommend: {code(found.x['name'])} → {code(found.y['name'])}"]
+    blocks.append("\n".join(f"- **{label}** {escape(phrases.joined(facts))}" for label, facts in _facts(found).items()))
+    for choice in found.choices:
+        headings, rows = _figures(choice)
+        lines = [headings, [":--", *("--:" for _ in headings[1:])], *([*map(escape, row)] for row in rows)]
+        blocks.append(f"**For {choice.purpose}**: {code(choice.flags)}")
+        blocks.append("\n".join(f"| {' | '.join(line)} |" for line in lines))
+    blocks.append("\n".join(f"- {escape(note)}" for note in found.notes))
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def to_text(found: Recommendation, *, width: int = 80) -> str:
+    """Return the table without colour."""
+    from rich.console import Console
+
+    file = io.StringIO()
+    print_recommendation(found, Console(file=file, width=width, color_system=None, legacy_windows=False))
+    return file.getvalue()
+
+
+FORMATS: dict[str, Callable[[Recommendation], str]] = {
+    "table": to_text,
+    "json": to_json,
+    "markdown": to_markdown,
+    "csv": to_csv,
+}
+
+
+def print_recommendation(found: Recommendation, console: Console) -> None:
+    """Print what was tried, best first, and what to ask for."""
+    print_parts(_parts(found, console), console)
+
+
+def _parts(found: Recommendation, console: Console) -> Iterator[RenderableType]:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    header = Table.grid(padding=(0, 2, 0, 0))
+    header.add_column(style="bold", no_wrap=True)
+    header.add_column(overflow="fold")
+    facts = _facts(found)
+    label_width = max(map(len, facts)) + 2
+    for label, of_label in facts.items():
+        header.add_row(label, Text("\n".join(fact_lines(of_label, console.width - label_width))))
+    yield header
+    for choice in found.choices:
+        yield ""
+        yield Text(f"for {choice.purpose}", style="bold")
+        headings, rows = _figures(choice)
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+        table.add_column(headings[0], overflow="fold")
+        for heading in headings[1:]:
+            table.add_column(heading, justify="right", no_wrap=True)
+        for row in rows:
+            table.add_row(*map(Text, row), style="bold" if row[0] == choice.via else "")
+        yield table
+        yield Text(f"recommended: {choice.flags}")
+    if found.notes:
+        yield ""
+        notes = Table.grid(padding=(0, 1, 0, 0))
+        notes.add_column(no_wrap=True)
+        notes.add_column(overflow="fold")
+        for note in found.notes:
+            notes.add_row("note", Text(note))
+        yield notes
+
+
+def _facts(found: Recommendation) -> dict[str, list[str]]:
+    spaces = {side: [str(s["name"]), *phrases.space_facts(s)] for side, s in (("x", found.x), ("y", found.y))}
+    facts = {**spaces, "anchors": phrases.anchor_facts(found.anchors)}
+    facts["tried"] = []
+    for choice in found.choices:
+        facts["tried"] += [
+            f"{choice.purpose}: {len(choice.trials)} ways, {choice.folds} folds of {choice.anchors:,} anchors",
+            f"{choice.rows['used']:,} of {choice.rows['of']:,} rows",
+            f"{choice.bytes / 1e6:,.1f} MB read once, {choice.seconds:,.1f} s",
+        ]
+    return facts
+
+
+def _figures(choice: Choice) -> tuple[list[str], list[list[str]]]:
+    """Return headings and rows of texts: the way, its score, its merit and how far behind it is, the way back, time."""
+    back = any(trial.back is not None for trial in choice.trials)
+    headings = ["via", f"{_LABELS[choice.measure]} ± SE", MERITS[choice.purpose], "behind ± SE"]
+    rows = []
+    for trial in choice.trials:
+        behind = phrases.MISSING
+        if trial.via != choice.via:
+            behind = f"{phrases.number(trial.behind)} ± {phrases.number(trial.behind_se)}"
+        cells = [trial.via, f"{phrases.number(trial.score)} ± {phrases.number(trial.se)}", phrases.number(trial.merit)]
+        cells.append(behind)
+        if back:
+            cells.append(phrases.MISSING if trial.back is None else phrases.number(trial.back))
+        rows.append([*cells, f"{trial.seconds:.2f}"])
+    return [*headings, *(["y→x"] if back else []), "s"], rows
+
+
+def choice_schema() -> Schema:
+    """Return the schema of a choice and its table."""
+    number: Sequence[tuple[str, str]] = (
+        ("score", "Mean over the held-out anchors."),
+        ("se", "Its standard error over them."),
+        ("merit", "Mean of what ways are chosen by."),
+        ("behind", "How much less its merit is than that of the way chosen."),
+        ("behind_se", "Standard error of that difference, anchor by anchor."),
+        ("lead", "What parts level scores: the own row's lead over the others, in deviations; 0 for stitching."),
+        ("seconds", "What trying it took."),
+    )
+    fields: dict[str, Schema] = {name: maybe("number", said) for name, said in number}
+    trial = object_of(
+        "Trial",
+        "One way, on anchors that it did not know.",
+        {"via": text("The way."), **fields, "back": maybe("number", "The score from y to x, where asked for.")},
+    )
+    return object_of(
+        "Choice",
+        "The way chosen for a purpose.",
+        {
+            "purpose": {"enum": list(MEASURES), "description": "What it is for."},
+            "measure": {"enum": list(MEASURES.values()), "description": "What anchors were scored by."},
+            "via": text("The way chosen."),
+            "flags": text("How to ask for it."),
+            "anchors": count("Anchors that were held out in turn."),
+            "folds": count("In how many folds."),
+            "seed": {"type": "integer", "description": "Seed of the folds."},
+            "rows": free("Rows searched or trained on (used), of how many (of)."),
+            "bytes": count("Bytes of vectors kept, read once for all ways."),
+            "seconds": {"type": "number", "description": "What the choice took."},
+            "trials": list_of(trial, "Every way tried, best first."),
+        },
+    )
+
+
+def recommendation_schema() -> Schema:
+    """Return the JSON Schema (draft 2020-12) of the document; minor versions may add keys."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:relcli:recommendation:{RECOMMENDATION_VERSION}",
+        **object_of(
+            "relcli recommendation",
+            "Which way suits two spaces, by held-out anchors.",
+            {
+                "schema_version": {
+                    "type": "string",
+                    "pattern": rf"^{RECOMMENDATION_VERSION.partition('.')[0]}\.\d+$",
+                    "description": "Version of this document, major.minor; an added key is a minor step.",
+                },
+                "command": {"const": "recommend"},
+                "x": space_schema("x"),
+                "y": space_schema("y"),
+                "anchors": anchors_schema(),
+                "choices": list_of(choice_schema(), "One for each purpose."),
+                "settings": free("Every option, with defaults filled in."),
+                "versions": free("Versions of relcli, Python and numpy."),
+                "notes": list_of({"type": "string"}, "What a reader should know before trusting it."),
+            },
+        ),
+    }

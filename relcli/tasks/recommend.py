@@ -1,0 +1,265 @@
+"""Which way of comparing suits two spaces: what `relcli recommend` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from relcli._version import versions
+from relcli.accumulators.hits import Survey
+from relcli.accumulators.probe import Census
+from relcli.arrays import Floats
+from relcli.engines.engine import Engine, Progress
+from relcli.errors import DataError, IdError, JoinError, UsageError, VectorError, did_you_mean, first_few
+from relcli.evaluation.choosing import (
+    CSLS_TRIED,
+    FOLDS,
+    LEAST_ANCHORS,
+    Learnt,
+    choose_retrieval,
+    choose_stitching,
+    fold_numbers,
+    folds_for,
+    parse_candidates,
+)
+from relcli.reports.recommendation import MEASURES, Choice, Recommendation
+from relcli.spaces.anchors import AnchorChoice, AnchorList, Anchors, settle_anchors
+from relcli.spaces.gallery import Gallery
+from relcli.spaces.pairing import Ids, PairedSpaces
+from relcli.spaces.relative import anchor_facts, check_same_frame
+from relcli.spaces.space import Space
+
+DIRECTIONS = ("forward", "both")
+
+_POLICIES = {
+    "on_duplicate": ("error", "first", "drop"),
+    "on_bad": ("error", "drop"),
+    "missing_anchors": ("error", "drop"),
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """
+    How to choose: `purpose` is retrieval, stitching, or None for what the inputs allow.
+
+    `candidates` are the ways to try, the usual ones for each purpose unless named; `folds` those that anchors are held
+    out in, at most one an anchor. `direction` forward goes from x to y alone, both shows the way back too: forward
+    decides.
+    """
+
+    purpose: str | None = None
+    candidates: tuple[str, ...] | None = None
+    folds: int = FOLDS
+    direction: str = "both"
+    seed: int = 0
+    on_duplicate: str = "error"
+    on_bad: str = "error"
+    missing_anchors: str = "error"
+
+    def __post_init__(self) -> None:
+        if self.purpose is not None and self.purpose not in MEASURES:
+            hint = did_you_mean(self.purpose, MEASURES)
+            raise UsageError(f"--for {self.purpose!r} is none of {', '.join(MEASURES)}.{hint}")
+        if self.direction not in DIRECTIONS:
+            hint = did_you_mean(self.direction, DIRECTIONS)
+            raise UsageError(f"--direction {self.direction!r} is none of {', '.join(DIRECTIONS)}.{hint}")
+        if self.folds < 2:
+            raise UsageError(f"--folds {self.folds} holds nothing out: it is 2 or more.")
+        if self.candidates is not None:
+            for purpose in (self.purpose,) if self.purpose else ("retrieval",):
+                parse_candidates(self.candidates, purpose)
+        for name, allowed in _POLICIES.items():
+            said = getattr(self, name)
+            if said not in allowed:
+                flag = name.replace("_", "-")
+                raise UsageError(f"--{flag} {said!r} is none of {', '.join(allowed)}.{did_you_mean(said, allowed)}")
+
+
+@dataclass(frozen=True)
+class Classes:
+    """What heads are to predict: a class of each id, "" where there is none, and which ids they may be trained on."""
+
+    ids: Ids
+    values: Ids
+    source: str
+    train: Ids | None = None
+
+
+def recommend(
+    x: Space,
+    y: Space,
+    anchors: AnchorList | AnchorChoice,
+    options: Options,
+    *,
+    engine: Engine,
+    classes: Classes | None = None,
+    progress: Callable[[str, int], Progress] | None = None,
+) -> Recommendation:
+    """
+    Return which way finds, or lets heads classify, anchors [a] that were held out of it, from x [n, dx] to y [n', dy].
+
+    Nothing but the anchors tells who pairs with whom, and no label but theirs and those of the rows that heads are
+    trained on is seen. Keeps up to 10,000 rows of either space, or all labelled rows of x.
+    """
+    if options.purpose == "stitching" and classes is None:
+        raise UsageError("--for stitching needs classes to predict: give --labels FILE#COLUMN.")
+    check_same_frame(x, y)
+    notes: list[str] = []
+    sides = [_surveyed(space, options, engine, notes, progress) for space in (x, y)]
+    frame = _frame(sides, anchors, options)
+    choices: list[Choice] = []
+    if options.purpose in (None, "retrieval"):
+        ways = parse_candidates(options.candidates, "retrieval")
+        means = _means(sides, frame, engine, notes, progress)
+        step = progress and progress("trying ways", len(ways) + CSLS_TRIED)
+        choice, told = choose_retrieval(
+            sides[0], sides[1], frame, means, ways,
+            folds=options.folds, seed=options.seed, both=options.direction == "both", step=step,
+        )  # fmt: skip
+        choices.append(choice)
+        notes += told
+    if options.purpose == "stitching" or (options.purpose is None and classes is not None):
+        assert classes is not None
+        ways = parse_candidates(options.candidates, "stitching")
+        learnt = _learnt(sides, frame, classes, options, notes)
+        step = progress and progress("trying heads", len(ways))
+        choices.append(choose_stitching(learnt, ways, of=len(sides[0]), seed=options.seed, step=step))
+        notes.append("stitching is tried by a ridge head, trained on x without the anchors it is tested on")
+    if classes is None:
+        notes.append("no labels were given: the choice is for retrieval, and may differ for stitching (--labels)")
+    return Recommendation(
+        x=x.facts(),
+        y=y.facts(),
+        anchors=anchor_facts(frame, anchors),
+        choices=tuple(choices),
+        settings={
+            "purpose": options.purpose,
+            "candidates": list(options.candidates) if options.candidates else None,
+            "folds": options.folds,
+            "direction": options.direction,
+            "seed": options.seed,
+            "labels": classes.source if classes else None,
+            **{name: getattr(options, name) for name in _POLICIES},
+        },
+        versions=versions(),
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+_FAULTS = {"NaN": "with NaN", "Inf": "with infinite numbers", "zero": "with only zeros"}
+
+
+def _surveyed(
+    space: Space,
+    options: Options,
+    engine: Engine,
+    notes: list[str],
+    progress: Callable[[str, int], Progress] | None,
+) -> Gallery:
+    """Return the rows of a space without the bad ones, or refuse these, as the policy says."""
+    rows = Gallery.of(space, on_duplicate=options.on_duplicate)  # type: ignore[arg-type]
+    survey = engine.reduce(rows, Survey(), progress and progress(f"checking {space.name}", len(rows)))
+    if not survey.bad:
+        return rows
+    if options.on_bad == "error":
+        ids = rows.ids[rows.by_rank]
+        found = "; ".join(
+            f"{len(ranks):,} rows of {space.name} {_FAULTS[kind]} ({first_few(list(ids[sorted(ranks)]))})"
+            for kind, ranks in sorted(survey.bad.items())
+        )
+        raise VectorError(f"{found}. Mend them, or leave those rows out with --on-bad drop.")
+    bad = np.isin(rows.rank, [rank for ranks in survey.bad.values() for rank in ranks])
+    notes.append(f"{int(bad.sum()):,} rows of {space.name} hold NaN, Inf or only zeros and were left out")
+    return rows.drop(bad)
+
+
+def _frame(sides: list[Gallery], anchors: AnchorList | AnchorChoice, options: Options) -> Anchors:
+    spaces = sides[0].space, sides[1].space
+    pair = PairedSpaces.unjoined(*spaces)
+    if isinstance(anchors, AnchorChoice):
+        pair = PairedSpaces.join(*spaces, on_duplicate=options.on_duplicate)  # type: ignore[arg-type]
+        pair = pair.take((sides[0].find(pair.ids) >= 0) & (sides[1].find(pair.y.ids[pair.rows_y]) >= 0))
+    frame = settle_anchors(pair, anchors, missing=options.missing_anchors, seed=options.seed)  # type: ignore[arg-type]
+    folds_for(len(frame), LEAST_ANCHORS)
+    return frame
+
+
+def _means(
+    sides: list[Gallery],
+    frame: Anchors,
+    engine: Engine,
+    notes: list[str],
+    progress: Callable[[str, int], Progress] | None,
+) -> tuple[Floats, Floats]:
+    """Return each space's mean over the rows that both share, or over the anchors where they share no ids."""
+    x, y = sides[0].space, sides[1].space
+    try:
+        pair = PairedSpaces.join(x, y, on_duplicate="first")
+    except JoinError:
+        notes.append(f"centred on the means of the {len(frame):,} anchors")
+        return frame.x.mean(axis=0), frame.y.mean(axis=0)
+    pair = pair.take((sides[0].find(pair.ids) >= 0) & (sides[1].find(pair.y.ids[pair.rows_y]) >= 0))
+    census = engine.reduce(pair, Census(x.dim, y.dim), progress and progress("centring", len(pair)))
+    notes.append(f"centred on the means of the {census.count:,} rows that both share")
+    return census.sum_x / max(census.count, 1), census.sum_y / max(census.count, 1)
+
+
+def _learnt(sides: list[Gallery], frame: Anchors, classes: Classes, options: Options, notes: list[str]) -> Learnt:
+    """Return the rows that heads may be trained on, and the anchors they are tested on, with their classes."""
+    rows_x, rows_y = sides
+    labelled = classes.values != ""
+    ids, values = classes.ids[labelled], classes.values[labelled]
+    if len(np.unique(ids)) < len(ids):
+        raise IdError(f"{len(ids) - len(np.unique(ids)):,} ids of {classes.source} have more than one label.")
+    at = _places(ids, frame.x_ids)
+    if classes.train is not None:
+        # the class of a row to test on is not looked at, anchor or not
+        kept = np.isin(frame.x_ids, classes.train)
+        if not kept.all():
+            notes.append(
+                f"{int((~kept).sum()):,} anchors are no train rows and were left out of the choice of stitching"
+            )
+        frame = replace(frame, x_ids=frame.x_ids[kept], y_ids=frame.y_ids[kept], x=frame.x[kept], y=frame.y[kept])
+        at = at[kept]
+    if (at < 0).any():
+        raise IdError(
+            f"{int((at < 0).sum()):,} of {len(frame):,} anchors have no label in {classes.source}: "
+            f"{first_few(list(frame.x_ids[at < 0]))}. Label them, or take others for anchors."
+        )
+    train = ids if classes.train is None else ids[np.isin(ids, classes.train)]
+    place = rows_x.find(train)
+    train, place = train[place >= 0], np.sort(place[place >= 0])
+    names, codes = np.unique(values, return_inverse=True)
+    row_ids = rows_x.ids[place]
+    row_codes = codes[_places(ids, row_ids)]
+    if len(np.unique(row_codes)) < 2:
+        raise DataError(
+            f"{len(row_ids):,} rows of {rows_x.space.name} have a label in {classes.source} to train on, of "
+            f"{len(np.unique(row_codes)):,} classes. Give labels of two classes or more."
+        )
+    if len(names) > max(len(ids) // 2, 2):
+        raise DataError(
+            f"{classes.source} has {len(names):,} different labels for {len(ids):,} rows, such as "
+            f"{first_few(list(names), 3)}: these are no classes. Name another column."
+        )
+    vectors = rows_x.batch(place).vectors
+    # as in stitch, each side's mean is over the rows to train on
+    of_y = rows_y.find(row_ids)
+    of_y = np.sort(of_y[of_y >= 0])
+    mean_y = rows_y.batch(of_y).vectors.mean(axis=0) if len(of_y) else frame.y.mean(axis=0)
+    fold = fold_numbers(frame.x_ids, folds_for(len(frame), options.folds), seed=options.seed)
+    notes.append(f"heads are trained on {len(row_ids):,} rows of {rows_x.space.name}, of {len(names):,} classes")
+    return Learnt(
+        frame.x, frame.y, codes[at], fold, vectors, row_codes, _places(row_ids, frame.x_ids),
+        (vectors.mean(axis=0), mean_y),
+    )  # fmt: skip
+
+
+def _places(known: Ids, ids: Ids) -> np.ndarray:
+    """Return where each id stands among those that are known, −1 where it does not."""
+    order = np.argsort(known, kind="stable")
+    at = order[np.searchsorted(known, ids, sorter=order).clip(max=len(known) - 1)]
+    return np.where(known[at] == ids, at, -1)
