@@ -8,8 +8,9 @@ import numpy as np
 
 from relcli.arrays import Floats
 from relcli.evaluation.planes import lay_out
+from relcli.evaluation.views import Relate
 from relcli.reports.pictures import Distribution, Pictures, Plane
-from relcli.spaces.anchors import Anchors, known_labels
+from relcli.spaces.anchors import Anchors
 from relcli.spaces.pairing import Ids, Index, PairedSpaces, hash_ids
 from relcli.spaces.relative import RelativeProjection
 
@@ -30,7 +31,7 @@ def pictures_of(
     *,
     view: str,
     k: int,
-    similarity: str = "cosine",
+    relate: Relate = RelativeProjection,
     projection: str = "pca",
     size: int,
     labels: tuple[str, Ids, Ids] | None = None,
@@ -41,29 +42,29 @@ def pictures_of(
 
     `table` is that of the items on `view`; the pairs drawn are those of its queries with the smallest
     hashed ids, so the same for any order of the rows. Only their rows are read: keeps
-    size · (dx + dy + 2a) numbers.
+    size · (dx + dy + 2a) numbers. `relate` makes the projection to each side's anchors.
     """
-    drawn = pair.probe(min(size, len(table["id"])))
-    names, labelled = _by_rank(pair, labels)
-    ids = names[drawn.rank]
+    sample = pair.probe(min(size, len(table["id"])))
+    drawn = pair.take(np.isin(pair.rank, sample.rank))
+    ids = drawn.ids[np.argsort(drawn.rank)]
     shown = _anchors_drawn(frame, ids, seed)
-    x, y = np.concatenate([drawn.x, frame.x[shown]]), np.concatenate([drawn.y, frame.y[shown]])
-    relative = [RelativeProjection(anchors, similarity)(v) for anchors, v in ((frame.x, x), (frame.y, y))]
+    names = [*ids.tolist(), *frame.x_ids[shown].tolist()]
+    x, y = np.concatenate([sample.x, frame.x[shown]]), np.concatenate([sample.y, frame.y[shown]])
+    relative = relate(frame.x)(x), relate(frame.y)(y)
     agreement = table["jaccard"][np.searchsorted(table["id"], ids)]
-    anchor_labels = _anchor_labels(frame, shown, pair, labels)
     return Pictures(
         projection=projection,
         view=view,
         k=k,
         queries=len(table["id"]),
-        ids=(*ids.tolist(), *frame.x_ids[shown].tolist()),
-        is_anchor=(*drawn.anchor.tolist(), *(True for _ in shown)),
+        ids=tuple(names),
+        is_anchor=(*sample.anchor.tolist(), *(True for _ in shown)),
         agreement=(*agreement.tolist(), *(None for _ in shown)),
         column=labels[0] if labels else None,
-        labels=(*labelled[drawn.rank].tolist(), *anchor_labels) if labels else (),
+        labels=_labels(names, *labels[1:]) if labels else (),
         planes=(
-            *_planes("absolute", x, y, len(ids), projection, seed),
-            *_planes("relative", *relative, len(ids), projection, seed),
+            *_planes("absolute", (x, y), len(ids), projection, seed),
+            *_planes("relative", relative, len(ids), projection, seed),
         ),
         distributions=tuple(distribution(name, table[name]) for name in AGREEMENTS if name in table),
     )
@@ -81,20 +82,11 @@ def distribution(name: str, values: Floats) -> Distribution:
     return Distribution(name, tuple(centres.tolist()), width, tuple(counts.tolist()), float(values.mean()))
 
 
-def _by_rank(pair: PairedSpaces, labels: tuple[str, Ids, Ids] | None) -> tuple[Ids, np.ndarray]:
-    """Return the id and the label (None for none) of each rank."""
-    ranks = int(pair.rank.max()) + 1
-    names, labelled = np.zeros(ranks, pair.ids.dtype), np.full(ranks, None, object)
-    names[pair.rank] = pair.ids
-    if labels:
-        labelled[pair.rank] = _labels(pair, labels)
-    return names, labelled
-
-
-def _labels(pair: PairedSpaces, labels: tuple[str, Ids, Ids]) -> np.ndarray:
-    """Return the label of each pair, None for none or an empty one."""
-    values, known = known_labels(pair, labels[1:])
-    return np.where(known & (np.char.strip(values) != ""), values.astype(object), None)
+def _labels(names: Sequence[str], ids: Ids, labels: Ids) -> tuple[str | None, ...]:
+    """Return the label of each name, None for none or an empty one."""
+    held = np.isin(ids, names)
+    known = dict(zip(ids[held].tolist(), labels[held].tolist(), strict=True))
+    return tuple(known[name] if known.get(name, "").strip() else None for name in names)
 
 
 def _anchors_drawn(frame: Anchors, drawn: Ids, seed: int) -> Index:
@@ -103,24 +95,16 @@ def _anchors_drawn(frame: Anchors, drawn: Ids, seed: int) -> Index:
     return np.sort(order[~np.isin(frame.x_ids[order], drawn)])
 
 
-def _anchor_labels(
-    frame: Anchors, shown: Index, pair: PairedSpaces, labels: tuple[str, Ids, Ids] | None
-) -> Sequence[str | None]:
-    if not labels:
-        return ()
-    known = dict(zip(labels[1].tolist(), labels[2].tolist(), strict=True))
-    return [known.get(name, "").strip() and known[name] or None for name in frame.x_ids[shown].tolist()]
-
-
-def _planes(view: str, x: Floats, y: Floats, fitted: int, projection: str, seed: int) -> list[Plane]:
+def _planes(view: str, sides: tuple[Floats, Floats], fitted: int, projection: str, seed: int) -> list[Plane]:
     """Return x and y in the plane of x; each in its own where they have not as many dimensions."""
-    if x.shape[1] == y.shape[1]:
-        together = "x and y" if projection == "tsne" else "x"
-        layouts = [*zip("xy", (together, together), lay_out(projection, (x, y), fitted, seed=seed), strict=True)]
+    if sides[0].shape[1] == sides[1].shape[1]:
+        layouts = lay_out(projection, sides, fitted, seed=seed)
+        found_on = ["x and y" if projection == "tsne" else "x"] * 2
     else:
-        layouts = [(side, side, *lay_out(projection, (v,), fitted, seed=seed)) for side, v in (("x", x), ("y", y))]
+        layouts = [lay_out(projection, (side,), fitted, seed=seed)[0] for side in sides]
+        found_on = ["x", "y"]
     return [
-        Plane(view, side, tuple(layout.coordinates[:, 0].tolist()), tuple(layout.coordinates[:, 1].tolist()),
-              on, layout.shares)
-        for side, on, layout in layouts
-    ]  # fmt: skip
+        Plane(view, side, tuple(first), tuple(second), on, layout.shares)
+        for side, layout, on in zip("xy", layouts, found_on, strict=True)
+        for first, second in [layout.coordinates.T.tolist()]
+    ]

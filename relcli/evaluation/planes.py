@@ -16,7 +16,7 @@ PERPLEXITY, NEIGHBORS = 30, 15
 
 @dataclass(frozen=True)
 class Layout:
-    """One space laid out: coordinates [p, 2], and the share of its variance along each (None: there is no such thing)."""
+    """One space laid out: coordinates [p, 2], and the share of its variance along each, where the method has such."""
 
     coordinates: Floats
     shares: tuple[float, float] | None = None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ from relcli.reports.matrix import Matrix
 from relcli.reports.sweep import Sweep
 
 SUFFIXES = (".png", ".svg")
+
+DPI = 150
 
 #: Okabe & Ito's eight colours, told apart by any eye, and a marker and a dash for each that print in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#A59B00")
@@ -27,6 +31,11 @@ def check_plot(path: str | Path) -> None:
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
         raise UsageError(f"{path} is no picture: use one of {', '.join(SUFFIXES)}.{did_you_mean(suffix, SUFFIXES)}")
+    check_matplotlib()
+
+
+def check_matplotlib() -> None:
+    """Raise MissingExtraError where matplotlib is not installed."""
     try:
         import matplotlib  # noqa: F401
     except ImportError:
@@ -38,20 +47,32 @@ def check_plot(path: str | Path) -> None:
 def draw(study: Sweep | Matrix, path: str | Path) -> None:
     """Draw a sweep or a matrix to a .png or .svg, whole or not at all; needs no display."""
     check_plot(path)
-    figure = _curves(study) if isinstance(study, Sweep) else _heat_maps(study)
+    with styled():
+        save_figure(_curves(study) if isinstance(study, Sweep) else _heat_maps(study), path)
+
+
+def save_figure(figure: Any, path: str | Path) -> None:
+    """Write a figure as its suffix asks for, whole or not at all."""
     kind = Path(path).suffix.lower()[1:]
-    with _styled(), atomic_path(path) as place:
+    with atomic_path(path) as place:
         # no date: the same study gives the same file
-        figure.savefig(place, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
+        figure.savefig(place, format=kind, dpi=DPI, metadata={"Date": None} if kind == "svg" else None)
 
 
-def _styled() -> AbstractContextManager[None]:
+@contextmanager
+def styled() -> Iterator[None]:
+    """Give figures that are made and saved inside their style: names as they are, the same bytes on every run."""
     import matplotlib
 
-    return matplotlib.rc_context({"svg.hashsalt": "relcli", "svg.fonttype": "none"})
+    style: Any = {"svg.hashsalt": "relcli", "svg.fonttype": "none", "text.parse_math": False}
+    with matplotlib.rc_context(style), warnings.catch_warnings():
+        # names may be of any script; a sign that the font lacks is drawn as a box
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        yield
 
 
-def _figure(width: float, height: float) -> Any:
+def new_figure(width: float, height: float) -> Any:
+    """Return an empty figure, so many inches wide and high."""
     # not pyplot, which would keep the figure and might look for a display
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -65,15 +86,17 @@ def _curves(sweep: Sweep) -> Any:
     """Return a panel for each measure and strategy, in it a line with its band for each way."""
     strategies = list(dict.fromkeys(point["strategy"] for point in sweep.curves))
     vias = list(dict.fromkeys(point["via"] for point in sweep.curves))
-    figure = _figure(1.2 + 3.9 * len(sweep.measures), 1.5 + 3.0 * len(strategies))
+    figure = new_figure(1.2 + 3.9 * len(sweep.measures), 1.5 + 3.0 * len(strategies))
     axes = figure.subplots(len(strategies), len(sweep.measures), squeeze=False, sharey="col", sharex=True)
     best = {(found["via"], found["strategy"]): found["anchors"] for found in sweep.recommended}
+    counts = sorted({point["anchors"] for point in sweep.curves})
     for row, strategy in enumerate(strategies):
         for column, measure in enumerate(sweep.measures):
             panel = axes[row][column]
-            for number, via in enumerate(vias):
+            for style, via in zip(_styles(vias), vias, strict=True):
                 chosen = best.get((via, strategy)) if not column else None
-                _line(panel, sweep.curve(via, measure["name"], strategy), number, via, chosen)
+                _line(panel, sweep.curve(via, measure["name"], strategy), style, via, chosen)
+            _chance_line(panel, counts, sweep.chances(measure["name"], strategy=strategy))
             _label_panel(panel, sweep, measure, strategy, last=row == len(strategies) - 1)
     handles, labels = axes[0][0].get_legend_handles_labels()
     for panels in axes:
@@ -81,7 +104,12 @@ def _curves(sweep: Sweep) -> Any:
             for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
                 if label not in labels:
                     handles, labels = [*handles, handle], [*labels, label]
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)), frameon=False)
+    # a letter takes about 5 points, a line and its gaps 60
+    room = int(72 * figure.get_figwidth() / (60 + 5 * max(map(len, labels), default=1)))
+    columns = max(1, min(4, room, len(labels)))
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=columns, frameon=False, fontsize="small", handlelength=3
+    )
     figure.suptitle(
         f"{sweep.x['name']} ↔ {sweep.y['name']}: {sweep.join['pairs']:,} shared rows, {sweep.basis['queries']:,} "
         f"held-out queries\nmean ± sd over {sweep.settings['draws']} draws of anchors; ring: the fewest within one "
@@ -91,21 +119,46 @@ def _curves(sweep: Sweep) -> Any:
     return figure
 
 
+def _styles(vias: list[str]) -> list[dict[str, str]]:
+    """Return a colour for each way and marker and dash for what is added to it: relatives look like relatives."""
+    parts = [via.partition("+")[::2] for via in vias]
+    bases, added = ([*dict.fromkeys(part)] for part in zip(*parts, strict=True)) if parts else ((), ())
+    places = [(bases.index(base), added.index(more)) for base, more in parts]
+    return [
+        {
+            "color": COLOURS[base % len(COLOURS)],
+            "marker": MARKERS[(base + more) % len(MARKERS)],
+            "linestyle": DASHES[(more + base // len(COLOURS)) % len(DASHES)],
+        }
+        for base, more in places
+    ]
+
+
 def _line(
-    panel: Any, curve: list[tuple[int, float | None, float | None]], number: int, via: str, best: int | None
+    panel: Any,
+    curve: list[tuple[int, float | None, float | None]],
+    style: dict[str, str],
+    via: str,
+    best: int | None,
 ) -> None:
     known = sorted((count, mean, sd or 0.0) for count, mean, sd in curve if mean is not None)
     if not known:
         return
     counts, means, sds = (list(part) for part in zip(*known, strict=True))
-    colour, marker = COLOURS[number % 8], MARKERS[number % 8]
-    dash = DASHES[(number // 8) % 4]
-    panel.plot(counts, means, marker=marker, linestyle=dash, color=colour, label=via, markersize=4, linewidth=1.5)
+    colour = style["color"]
+    panel.plot(counts, means, label=via, markersize=4, linewidth=1.5, **style)
     low, high = ([mean + sign * sd for mean, sd in zip(means, sds, strict=True)] for sign in (-1, 1))
     panel.fill_between(counts, low, high, color=colour, alpha=0.18, linewidth=0)
     for count, mean, _ in known:
         if count == best:
             panel.plot([count], [mean], marker="o", markersize=11, fillstyle="none", color=colour, linestyle="none")
+
+
+def _chance_line(panel: Any, counts: list[int], chances: list[float]) -> None:
+    """Draw the chance level, where one holds for every way and count."""
+    if chances and max(chances) - min(chances) < 0.0005:
+        ends, level = [counts[0], counts[-1]], chances[0]
+        panel.plot(ends, [level, level], color="black", linestyle="--", linewidth=1, zorder=0, label="chance")
 
 
 def _label_panel(panel: Any, sweep: Sweep, measure: dict[str, Any], strategy: str, *, last: bool) -> None:
@@ -129,7 +182,7 @@ def _heat_maps(matrix: Matrix) -> Any:
     columns = min(2, panels)
     rows = math.ceil(panels / columns)
     side = max(3.6, min(11.0, 0.42 * count + 1.6))
-    figure = _figure(columns * (side + 1.2), rows * side + 0.8)
+    figure = new_figure(columns * (side + 1.2), rows * side + 0.8)
     axes = figure.subplots(rows, columns, squeeze=False)
     for place, of_measure in enumerate(matrix.matrices):
         _heat_map(figure, axes[place // columns][place % columns], matrix, of_measure, side)

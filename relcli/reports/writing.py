@@ -10,6 +10,7 @@ from relcli.errors import UsageError, did_you_mean
 from relcli.files import atomic_path
 from relcli.reports.delimited import to_csv
 from relcli.reports.github import to_github
+from relcli.reports.html import to_html
 from relcli.reports.junit import to_junit
 from relcli.reports.markdown import to_markdown
 from relcli.reports.report import Report, to_json
@@ -19,6 +20,7 @@ FORMATS: dict[str, Callable[[Report], str]] = {
     "table": to_text,
     "json": to_json,
     "markdown": to_markdown,
+    "html": to_html,
     "csv": to_csv,
     "junit": to_junit,
     "github": to_github,
@@ -28,6 +30,8 @@ SUFFIXES = {
     ".json": "json",
     ".md": "markdown",
     ".markdown": "markdown",
+    ".html": "html",
+    ".htm": "html",
     ".csv": "csv",
     ".txt": "table",
     ".xml": "junit",

@@ -1,0 +1,74 @@
+"""Options that say what to draw, and how pictures get into a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from relcli.reports.pictures import Pictures
+    from relcli.reports.report import Report
+
+_PANEL = "Pictures"
+
+Plots = Annotated[
+    Path | None,
+    typer.Option(
+        "--plots",
+        metavar="DIR",
+        help="Draw projections, agreement and groups here, as .png and .svg.",
+        rich_help_panel=_PANEL,
+    ),
+]
+Points = Annotated[
+    Path | None,
+    typer.Option("--points", metavar="FILE", help="Write the points drawn (.parquet, .csv).", rich_help_panel=_PANEL),
+]
+Projection = Annotated[
+    str | None,
+    typer.Option("--projection", metavar="NAME", help="pca unless given; tsne or umap.", rich_help_panel=_PANEL),
+]
+PlotSample = Annotated[
+    int | None,
+    typer.Option("--plot-sample", metavar="N", help="Queries drawn, 3,000 unless given.", rich_help_panel=_PANEL),
+]
+
+
+class Page:
+    """The pictures of a page of HTML, where one is wanted: kept when they are made, drawn when it is written."""
+
+    def __init__(self, format_name: str, files: list[Path] | None) -> None:
+        from relcli.errors import MissingExtraError
+        from relcli.reports.plots import check_matplotlib
+        from relcli.reports.writing import format_for
+
+        self.without: str | None = None
+        self._wanted = "html" in (format_name, *map(format_for, files or ()))
+        self._kept: list[Pictures] = []
+        try:
+            if self._wanted:
+                check_matplotlib()
+        except MissingExtraError as missing:
+            self.without = f"No pictures: {missing}"
+
+    @property
+    def keep(self) -> Callable[[Pictures], None] | None:
+        """What is given the pictures, None where they are not wanted or cannot be drawn."""
+        return self._kept.append if self._wanted and self.without is None else None
+
+    def forms(self) -> dict[str, Callable[[Report], str]]:
+        """Return what writes a report in each format, the page with its pictures."""
+        from relcli.reports.writing import FORMATS
+
+        return {**FORMATS, "html": self._written}
+
+    def _written(self, report: Report) -> str:
+        from relcli.reports.html import to_html
+        from relcli.reports.pictures import figures_of
+
+        if self.without is not None:
+            return to_html(report, without=self.without)
+        return to_html(report, figures_of(report, next(iter(self._kept), None)))
