@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -17,10 +19,15 @@ import relcli
 from relcli import api
 from relcli.cli.app import run
 from relcli.errors import AnchorError, FormatError, IdError, JoinError, UsageError, VectorError
+from relcli.formats.shards import distinct_names
+from relcli.measures.catalog import all_measures
 from relcli.measures.correlation import clustered_order, correlate
 from relcli.reports.matrix import FORMS, matrix_schema
 from relcli.reports.plots import draw
 from relcli.reports.study import Keeper
+from relcli.spaces.space import Space
+from relcli.tasks import matrix as matrix_task
+from tests.test_measures_against_oracles import ROOTS
 
 N = 60
 NAMES = ("m_1", "m_2", "m_10")
@@ -45,6 +52,74 @@ def dumps(tmp_path: Path) -> Path:
 
 def globbed(folder: Path) -> str:
     return str(folder / "m_*.npy")
+
+
+@pytest.mark.parametrize("name", [name.replace("@k", "@5") for name in all_measures()])
+def test_every_measure_of_the_catalogue_is_that_of_a_comparison(dumps, name):
+    anchors = [f"w{i:02}" for i in range(12)]
+    found = api.matrix(globbed(dumps), anchors=anchors, measures=name, join="pairwise")
+
+    for row, x in enumerate(NAMES):
+        for column, y in enumerate(NAMES):
+            twin = relcli.compare(dumps / f"{x}.npy", dumps / f"{y}.npy", anchors, measures=name)
+            for score in twin.scores:
+                # a symmetric measure is computed once, in the order in which the spaces stand
+                if column < row and found.matrices[0]["symmetric"]:
+                    assert found.values(name, score.view)[row][column] == found.values(name, score.view)[column][row]
+                value = found.values(name, score.view)[row][column]
+                assert (value is None) == (score.value is None)
+                # a root of what is 0 but for rounding, where a space stands against itself
+                near = 1e-6 if name in ROOTS and x == y else 1e-12
+                assert value is None or value == pytest.approx(score.value, rel=1e-12, abs=near)
+
+
+@pytest.mark.parametrize("join", ["common", "pairwise"])
+def test_centring_is_that_of_a_comparison(dumps, join):
+    anchors = [f"w{i:02}" for i in range(12)]
+    asked = {"measures": "mrr,debiased-cka", "center": True, "similarity": "euclidean"}
+    found = api.matrix(globbed(dumps), anchors=anchors, join=join, **asked)
+
+    for row, column in ((0, 1), (0, 2), (1, 2)):
+        x, y = (dumps / f"{NAMES[place]}.npy" for place in (row, column))
+        for score in relcli.compare(x, y, anchors, **asked).scores:
+            assert found.values(score.measure, score.view)[row][column] == pytest.approx(score.value, abs=1e-12)
+    assert found.basis["center"] is True
+
+
+class Counting:
+    """Rows that count how often they are read."""
+
+    def __init__(self, rows: np.ndarray) -> None:
+        self.rows, self.shape, self.dtype, self.read = rows, rows.shape, rows.dtype, 0
+
+    def __getitem__(self, rows):
+        found = self.rows[rows]
+        self.read += len(found)
+        return found
+
+
+@pytest.mark.parametrize("center", [False, True])
+def test_each_space_is_read_once_as_long_as_there_is_room_for_all(center, monkeypatch):
+    spaces, rows = _counted(5)
+    whole = api.matrix(*spaces, measures="debiased-cka,heldout-procrustes-residual", center=center)
+    assert [counting.read for counting in rows] == [30] * 5
+
+    # room for two and the row's own: the others are read to check them, for their row, and by the rows before or after
+    monkeypatch.setattr(matrix_task, "LOADED", 3 * 30 * 4)
+    spaces, rows = _counted(5)
+    narrow = api.matrix(*spaces, measures="debiased-cka,heldout-procrustes-residual", center=center)
+    assert [counting.read for counting in rows[:2]] == [30, 30]
+    assert all(counting.read > 30 for counting in rows[2:])
+    for square, again in zip(whole.matrices, narrow.matrices, strict=True):
+        np.testing.assert_allclose(np.array(again["values"], float), np.array(square["values"], float), rtol=1e-12)
+
+
+def _counted(count: int) -> tuple[list[Space], list[Counting]]:
+    """Return spaces of 30 rows of 4 numbers each, and the rows that count."""
+    rng = np.random.default_rng(9)
+    opened = [api.open_space(rng.standard_normal((30, 4)), name=f"s{i}") for i in range(count)]
+    rows = [Counting(space.vectors) for space in opened]
+    return [replace(space, vectors=counting) for space, counting in zip(opened, rows, strict=True)], rows
 
 
 @pytest.mark.parametrize("join", ["common", "pairwise"])
@@ -143,15 +218,83 @@ def test_scores_are_correlated_as_scipy_does(dumps):
     similar = [found.values("debiased-cka", "absolute")[1][i] for i in others]
     assert (found.correlations["reference"], told["n"]) == ("s1", 4)
     assert told["pearson_r"] == pytest.approx(stats.pearsonr(similar, [own[f"s{i}"] for i in others])[0])
-    assert told["spearman_p"] == pytest.approx(stats.spearmanr(similar, [own[f"s{i}"] for i in others])[1])
+    assert told["spearman_rho"] == pytest.approx(stats.spearmanr(similar, [own[f"s{i}"] for i in others])[0])
     assert any("'s5'" in note for note in found.notes)
     other = api.matrix(*given, measures="debiased-cka", views="absolute", scores=own, reference="s0")
     assert other.correlations["reference"] == "s0"
 
 
+def test_what_is_above_a_measured_chance_is_correlated_beside_the_score():
+    rng = np.random.default_rng(6)
+    base = rng.standard_normal((50, 6))
+    # cones of different widths, models of different noise
+    given = [
+        api.open_space(base + noise * rng.standard_normal((50, 6)) + shift, name=f"s{i}")
+        for i, (noise, shift) in enumerate([(0.0, 0.5), (0.2, 0.5), (0.6, 0.7), (1.2, 1.0), (2.5, 4.0)])
+    ]
+    own = {f"s{i}": 1.0 - 0.2 * i for i in range(5)}
+    found = api.matrix(*given, measures="cosine,mrr", views="relative", scores=own)
+
+    told = {(part["measure"], part["of"]): part for part in found.correlations["found"]}
+    assert set(told) == {("cosine", "value"), ("cosine", "above chance"), ("cosine", "calibrated"), ("mrr", "value")}
+    cells = [cell["scores"][0] for cell in found.cells if cell["x"] == "s0" and cell["y"] != "s0"]
+    above = [score["value"] - score["chance"] for score in cells]
+    shares = [part / (1 - score["chance"]) for part, score in zip(above, cells, strict=True)]
+    scores = [own[f"s{i}"] for i in range(1, 5)]
+    assert told["cosine", "above chance"]["pearson_r"] == pytest.approx(stats.pearsonr(above, scores)[0])
+    assert told["cosine", "calibrated"]["spearman_rho"] == pytest.approx(stats.spearmanr(shares, scores)[0])
+    values = [score["value"] for score in cells]
+    assert told["cosine", "value"]["pearson_r"] == pytest.approx(stats.pearsonr(values, scores)[0])
+    assert told["cosine", "value"]["pearson_r"] != told["cosine", "above chance"]["pearson_r"]
+    assert "cosine − chance" in FORMS["table"](found)
+    assert "cosine − chance" in FORMS["markdown"](found)
+
+
+def test_a_run_with_another_centring_or_similarity_is_refused(dumps):
+    state = dumps / "state.json"
+    api.matrix(globbed(dumps), measures="mrr", resume=state)
+
+    with pytest.raises(UsageError, match="center was false and is true"):
+        api.matrix(globbed(dumps), measures="mrr", resume=state, center=True)
+    with pytest.raises(UsageError, match="similarity was cosine and is l1"):
+        api.matrix(globbed(dumps), measures="mrr", resume=state, similarity="l1")
+
+
 def test_too_few_or_constant_figures_have_no_correlation():
     assert correlate([1.0, 2.0], [1.0, 2.0]).pearson_r is None
     assert correlate([1.0, 1.0, 1.0], [1.0, 2.0, 3.0]).spearman_rho is None
+
+
+@pytest.mark.parametrize("b", [[1, 2, 3, 4], [2, 1, 4, 3, 5, 6], [3, 1, 1, 2, 2], [0.5, 0.1, 0.9]])
+def test_the_p_of_few_figures_is_the_share_of_orders_as_far_from_none(b):
+    a = [0.3 * i * i for i in range(len(b))]
+    found = correlate(a, b)
+
+    # one order at a time, by scipy's ρ of the figures themselves
+    every = [abs(stats.spearmanr(order, b).statistic) for order in itertools.permutations(a)]
+    assert found.spearman_p == pytest.approx(np.mean([rho >= abs(found.spearman_rho) - 1e-9 for rho in every]))
+
+
+def test_four_models_in_perfect_order_are_two_orders_of_24():
+    assert correlate([1, 2, 3, 4], [10, 20, 30, 50]).spearman_p == 2 / 24
+
+
+def test_the_p_of_many_figures_is_scipys():
+    a, b = np.random.default_rng(2).standard_normal((2, 9))
+
+    assert correlate(a, b).spearman_p == pytest.approx(stats.spearmanr(a, b).pvalue)
+    assert correlate(a[:8], b[:8]).spearman_p != pytest.approx(stats.spearmanr(a[:8], b[:8]).pvalue, rel=1e-6)
+
+
+def test_a_chance_that_differs_by_pair_is_told_as_a_range(dumps):
+    found = api.matrix(globbed(dumps), measures="mrr,cosine", views="relative", seed=1)
+
+    levels = [cell["scores"][1]["chance"] for cell in found.cells if cell["x"] != cell["y"]]
+    assert min(levels) + 0.01 < max(levels)
+    for form in ("table", "markdown"):
+        text = FORMS[form](found)
+        assert f"cosine ↑, relative (chance {min(levels):.2f} to {max(levels):.2f})" in text.replace("\\", "")
+        assert f"mrr ↑, relative (chance {found.matrices[0]['chance']:.3f})" in text.replace("\\", "")
 
 
 def test_clusters_stand_together(dumps):
@@ -187,6 +330,14 @@ def test_files_called_alike_get_their_folders_name_and_one_given_twice_is_refuse
     found = api.matrix(dumps / "m_1.npy", dumps / "other" / "m_1.npy", measures="mrr")
 
     assert [space["name"] for space in found.spaces] == [f"{dumps.name}/m_1", "other/m_1"]
+    for folder in ("a/run", "b/run"):
+        (dumps / folder).mkdir(parents=True)
+        (dumps / folder / "m.npy").write_bytes((dumps / "m_1.npy").read_bytes())
+    (dumps / "b" / "run" / "m.ids.txt").write_text((dumps / "m_1.ids.txt").read_text())
+    (dumps / "a" / "run" / "m.ids.txt").write_text((dumps / "m_1.ids.txt").read_text())
+    deeper = api.matrix(str(dumps / "*" / "run" / "m.npy"), dumps / "m_2.npy", measures="mrr")
+    assert [space["name"] for space in deeper.spaces] == ["a/run/m", "b/run/m", "m_2"]
+    assert distinct_names(["v/m.npy", "v/m.parquet", "w/n.npy"]) == ["v/m.npy", "v/m.parquet", "n"]
     with pytest.raises(UsageError, match="several spaces"):
         api.matrix(dumps / "m_1.npy", dumps / "m_1.npy", dumps / "m_2.npy")
 

@@ -47,7 +47,8 @@ def sweep(
     Return the scores of two spaces by number of anchors, strategy and way: what `relcli sweep` prints.
 
     `x` and `y` are as in `compare`. Other `options` are the fields of `relcli.tasks.sweep.Options`: grid, strategies,
-    draws, measures, via, queries, center, seed, on_duplicate, on_bad, strict; lists may be texts with commas.
+    draws, measures, via, similarities, quantize, queries, center, seed, on_duplicate, on_bad, strict; lists may be
+    texts with commas.
     `resume` names a .json where what is done is kept as it is done, and taken up from: files only, not arrays.
     """
     wanted = known_options(SweepOptions, "sweep", taken_apart(options))
@@ -85,8 +86,8 @@ def matrix(
     of the ids of all. `anchors` as in `compare`, but the same ids in all spaces. `scores` are a figure of each
     space by name, or a table of them with its `score_column`; `reference` the space whose similarity they are
     held against, the best-scoring one unless given. Other `options` are the fields of
-    `relcli.tasks.matrix.Options`: measures, views, similarity, join ("common" or "pairwise"), order ("given" or
-    "cluster"), sample, seed, on_duplicate, on_bad, missing_anchors, strict. `resume` is as in `sweep`.
+    `relcli.tasks.matrix.Options`: measures, views, similarity, center, join ("common" or "pairwise"), order
+    ("given" or "cluster"), sample, seed, on_duplicate, on_bad, missing_anchors, strict. `resume` is as in `sweep`.
     """
     wanted = known_options(MatrixOptions, "matrix", taken_apart(options))
     figures = _scores_of(scores, score_column, reference)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from relcli.cli import inputs, output, studies
+from relcli.cli import groups, inputs, output, studies
 
 Dumps = Annotated[
     list[str], typer.Argument(metavar="FILE…", help="Dumps: files, FILE#NAME, folders; each file of a glob is a space.")
@@ -33,12 +33,14 @@ Reference = Annotated[
 ]
 
 
+@groups.taking(groups.MANY_SPACES, groups.BAD_ROWS_AND_ANCHORS, studies.OUTPUT)
 def matrix(
     files: Dumps,
     anchors: Anchors = None,
     measures: Measures = "debiased-cka,mrr",
     view: inputs.View = None,
     similarity: inputs.Similarity = None,
+    center: inputs.Center = None,
     common: Pairwise = True,
     order: Order = "given",
     scores: ScoresFrom = None,
@@ -46,18 +48,7 @@ def matrix(
     reference: Reference = None,
     sample: inputs.Sample = None,
     seed: inputs.Seed = 0,
-    ids: inputs.Ids = None,
-    id_column: inputs.IdColumn = None,
-    on_duplicate: inputs.OnDuplicate = "error",
-    on_bad: inputs.OnBad = "error",
-    missing_anchors: inputs.MissingAnchors = "error",
-    strict: inputs.Strict = False,
-    resume: studies.Resume = None,
-    plot: studies.Plot = None,
-    as_json: output.AsJson = False,
-    to: studies.Files = None,
-    quiet: output.Quiet = False,
-    workers: output.Workers = None,
+    **reading: Any,
 ) -> None:
     """
     Score every pair of many spaces, and how similarity goes with the models' own scores.
@@ -68,12 +59,12 @@ def matrix(
     from relcli.formats.shards import find_dumps
     from relcli.reports.matrix import FORMS, print_matrix
 
-    state = studies.checked(as_json, to, resume, plot, *find_dumps(files), anchors, scores, ids)
-    policies = {"on_duplicate": on_duplicate, "on_bad": on_bad, "missing_anchors": missing_anchors, "strict": strict}
-    asked = {"measures": measures, "views": view, "similarity": similarity, "order": order, "sample": sample}
+    out = studies.Output.taken_from(reading)
+    state = out.place(*find_dumps(files), anchors, scores, *groups.places(reading))
+    asked = {"measures": measures, "views": view, "similarity": similarity, "center": center, "order": order}
     against = {"scores": scores, "score_column": score_column, "reference": reference, "anchors": anchors}
-    how = {"join": "common" if common else "pairwise", "seed": seed, "ids": ids, "id_column": id_column}
-    with output.progress_bars(quiet) as progress:
-        options = {**policies, **asked, **against, **how, "resume": state, "workers": workers}
-        found = api.matrix(*files, progress=progress, **options)  # type: ignore[arg-type]
-    studies.conclude(found, FORMS, print_matrix, as_json, to, plot)
+    how = {"join": "common" if common else "pairwise", "sample": sample, "seed": seed}
+    with output.progress_bars(out.quiet) as progress:
+        options = {**reading, **asked, **against, **how, "resume": state, "workers": out.workers}
+        found = api.matrix(*files, progress=progress, **options)
+    out.conclude(found, FORMS, print_matrix)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from relcli.cli import output
+from relcli.cli import groups, output
 
 _PANEL = "Output"
 
@@ -28,46 +29,67 @@ Plot = Annotated[
 _TO = "Also write .json, .md, .csv or .txt; may be repeated."
 Files = Annotated[list[Path] | None, typer.Option("--output", "-o", metavar="FILE", help=_TO, rich_help_panel=_PANEL)]
 
-
-def checked(
-    as_json: bool, files: list[Path] | None, resume: Path | None, plot: Path | None, *sources: Any
-) -> Path | None:
-    """Return where to keep what is done; places that cannot be written are refused before any work."""
-    from relcli.errors import OutputError, UsageError
-    from relcli.reports.plots import check_plot
-    from relcli.reports.study import FORMS
-
-    if resume and resume.suffix.lower() != ".json":
-        raise UsageError(f"--resume {resume} is no .json: a run is taken up from its JSON. Name one, such as run.json.")
-    kept = [*(files or ()), *([resume] if resume else [])]
-    output.chosen_format(as_json, None, kept, formats=FORMS)
-    output.refuse_overwriting([*kept, *([plot] if plot else [])], *sources)
-    if plot:
-        check_plot(plot)
-        if not plot.parent.is_dir():
-            raise OutputError(f"{plot} cannot be written: there is no folder {plot.parent}. Make it first.")
-    return resume or next((file for file in files or () if file.suffix.lower() == ".json"), None)
+OUTPUT: groups.Group = {
+    "resume": (Resume, None),
+    "plot": (Plot, None),
+    "as_json": (output.AsJson, False),
+    "format_name": (output.TableFormat, None),
+    "to": (Files, None),
+    "quiet": (output.Quiet, False),
+    "workers": (output.Workers, None),
+}
 
 
-def conclude(
-    study: Any,
-    forms: Mapping[str, Callable[[Any], str]],
-    show: Callable[[Any, Any], None],
-    as_json: bool,
-    files: list[Path] | None,
-    plot: Path | None,
-) -> None:
-    """Write the files and the plot, then print one document on stdout."""
-    from relcli.reports.study import write_files
+@dataclass(frozen=True)
+class Output:
+    """What the options of OUTPUT say."""
 
-    write_files(study, forms, files or ())
-    if plot:
-        from relcli.reports.plots import draw
+    resume: Path | None
+    plot: Path | None
+    as_json: bool
+    format_name: str | None
+    to: list[Path] | None
+    quiet: bool
+    workers: int | None
 
-        draw(study, plot)
-    if as_json:
-        sys.stdout.write(forms["json"](study))
-        return
-    from rich.console import Console
+    @classmethod
+    def taken_from(cls, options: dict[str, Any]) -> Output:
+        """Return those options, which are no longer among the others."""
+        return cls(**{name: options.pop(name) for name in OUTPUT})
 
-    show(study, Console(highlight=False))
+    def place(self, *sources: Any) -> Path | None:
+        """Return where to keep what is done; places that cannot be written are refused before any work."""
+        from relcli.errors import OutputError, UsageError
+        from relcli.reports.plots import check_plot
+        from relcli.reports.study import FORMS
+
+        resume, plot, files = self.resume, self.plot, self.to or []
+        if resume and resume.suffix.lower() != ".json":
+            raise UsageError(
+                f"--resume {resume} is no .json: a run is taken up from its JSON. Name one, such as run.json."
+            )
+        kept = [*files, *([resume] if resume else [])]
+        output.chosen_format(self.as_json, self.format_name, kept, formats=FORMS)
+        output.refuse_overwriting(files, *sources, flags={"--resume": resume, "--plot": plot})
+        if plot:
+            check_plot(plot)
+            if not plot.parent.is_dir():
+                raise OutputError(f"{plot} cannot be written: there is no folder {plot.parent}. Make it first.")
+        return resume or next((file for file in files if file.suffix.lower() == ".json"), None)
+
+    def conclude(self, study: Any, forms: Mapping[str, Callable[[Any], str]], show: Callable[[Any, Any], None]) -> None:
+        """Write the files and the plot, then print one document on stdout."""
+        from relcli.reports.study import write_files
+
+        write_files(study, forms, self.to or ())
+        if self.plot:
+            from relcli.reports.plots import draw
+
+            draw(study, self.plot)
+        form = "json" if self.as_json else self.format_name or "table"
+        if form != "table":
+            sys.stdout.write(forms[form](study))
+            return
+        from rich.console import Console
+
+        show(study, Console(highlight=False))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from relcli.cli import inputs, output, studies
+from relcli.cli import groups, inputs, output, studies
 
 Grid = Annotated[str, typer.Option("--anchors-grid", metavar="N,N,…", help="Numbers of anchors.")]
 Strategies = Annotated[
@@ -19,9 +19,17 @@ Via = Annotated[
     typer.Option(
         "--via",
         metavar="METHOD",
-        help="relative[:SIMILARITY] or translate:METHOD, may be repeated; relative, translate:ortho and "
-        "translate:linear unless given.",
+        help="relative[:SIMILARITY] or translate:METHOD, then +center, +quantize=STEP, +sparse=K,P; may be repeated. "
+        "relative, translate:ortho and translate:linear unless given.",
     ),
+]
+Similarities = Annotated[
+    str | None,
+    typer.Option("--similarities", metavar="A,B,…", help="Each relative way by each of these, such as cosine,l1."),
+]
+Steps = Annotated[
+    str | None,
+    typer.Option("--quantize", metavar="A,B,…", help="Each relative way rounded to each of these: none,0.05,0.1."),
 ]
 Queries = Annotated[
     int | None,
@@ -30,6 +38,7 @@ Queries = Annotated[
 Center = Annotated[bool, typer.Option("--center", help="Subtract each space's mean first.")]
 
 
+@groups.taking(groups.TWO_SPACES, groups.BAD_ROWS, studies.OUTPUT)
 def sweep(
     x: inputs.SpaceX,
     y: inputs.SpaceY,
@@ -38,24 +47,12 @@ def sweep(
     draws: Draws = 10,
     measures: Measures = "mrr,jaccard@10,cosine",
     via: Via = None,
+    similarities: Similarities = None,
+    quantize: Steps = None,
     queries: Queries = None,
     center: Center = False,
     seed: inputs.Seed = 0,
-    ids_x: inputs.IdsX = None,
-    ids_y: inputs.IdsY = None,
-    key_x: inputs.KeyX = None,
-    key_y: inputs.KeyY = None,
-    id_column: inputs.IdColumn = None,
-    pairs: inputs.Pairs = None,
-    on_duplicate: inputs.OnDuplicate = "error",
-    on_bad: inputs.OnBad = "error",
-    strict: inputs.Strict = False,
-    resume: studies.Resume = None,
-    plot: studies.Plot = None,
-    as_json: output.AsJson = False,
-    files: studies.Files = None,
-    quiet: output.Quiet = False,
-    workers: output.Workers = None,
+    **reading: Any,
 ) -> None:
     """
     Score two spaces with more and more anchors, and tell how many are enough.
@@ -65,11 +62,11 @@ def sweep(
     from relcli import api
     from relcli.reports.sweep import FORMS, print_sweep
 
-    state = studies.checked(as_json, files, resume, plot, x, y, ids_x, ids_y, pairs)
-    reading = {"ids_x": ids_x, "ids_y": ids_y, "key_x": key_x, "key_y": key_y, "id_column": id_column, "pairs": pairs}
-    policies = {"on_duplicate": on_duplicate, "on_bad": on_bad, "strict": strict}
+    out = studies.Output.taken_from(reading)
+    state = out.place(x, y, *groups.places(reading))
     asked = {"grid": grid, "strategies": strategies, "draws": draws, "measures": measures, "via": via}
-    scoring = {"queries": queries, "center": center, "seed": seed, "resume": state, "workers": workers}
-    with output.progress_bars(quiet) as progress:
-        found = api.sweep(x, y, progress=progress, **reading, **policies, **asked, **scoring)  # type: ignore[arg-type]
-    studies.conclude(found, FORMS, print_sweep, as_json, files, plot)
+    ways = {"similarities": similarities, "quantize": quantize, "center": center}
+    scoring = {"queries": queries, "seed": seed, "resume": state, "workers": out.workers}
+    with output.progress_bars(out.quiet) as progress:
+        found = api.sweep(x, y, progress=progress, **reading, **asked, **ways, **scoring)  # type: ignore[arg-type]
+    out.conclude(found, FORMS, print_sweep)

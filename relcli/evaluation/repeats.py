@@ -9,7 +9,7 @@ import numpy as np
 
 from relcli.engines.engine import Engine
 from relcli.evaluation.scoring import values_of
-from relcli.evaluation.views import Watch, fill, make_views
+from relcli.evaluation.views import Relate, Watch, fill, make_views
 from relcli.measures.measure import Measure
 from relcli.reports.report import Draws, Null, Score
 from relcli.spaces.anchors import Anchors, choose_anchors
@@ -34,7 +34,7 @@ def permuted(pair: PairedSpaces, *, seed: int) -> PairedSpaces:
 
 def with_null(
     scores: Sequence[Score], pair: PairedSpaces, frame: Anchors, measures: Sequence[Measure], *, draws: int, seed: int,
-    engine: Engine, names: Sequence[str], similarity: str, queries: int | None, watch: Watch | None = None,
+    engine: Engine, names: Sequence[str], relate: Relate, queries: int | None, watch: Watch | None = None,
 ) -> list[Score]:  # fmt: skip
     """
     Return the scores with what they are when the pairing is permuted `draws` times.
@@ -46,7 +46,7 @@ def with_null(
     found: dict[tuple[str, str], list[float]] = {(score.measure, score.view): [] for score in scores}
     for draw in range(draws):
         dealt = permuted(pair, seed=seed + 7919 * (draw + 1))
-        views = make_views(dealt, frame, measures, names=names, similarity=similarity, queries=queries)
+        views = make_views(dealt, frame, measures, names=names, relate=relate, queries=queries)
         fill(dealt, views, measures, engine, watch=_named(watch, f"null {draw + 1} of {draws}"), folds=0)
         for measure, view, value in values_of(measures, views):
             found[measure, view].append(value)
@@ -74,7 +74,7 @@ def _null(score: Score, values: np.ndarray) -> Null | None:
 
 def with_draws(
     scores: Sequence[Score], pair: PairedSpaces, count: int, measures: Sequence[Measure], *, draws: int, seed: int,
-    include_anchors: bool, engine: Engine, similarity: str, queries: int | None, watch: Watch | None = None,
+    include_anchors: bool, engine: Engine, relate: Relate, queries: int | None, watch: Watch | None = None,
 ) -> list[Score]:  # fmt: skip
     """
     Return the relative scores with their mean and deviation over `draws` uniform draws of `count` anchors.
@@ -85,7 +85,7 @@ def with_draws(
     for draw in range(draws):
         frame = choose_anchors(pair, "uniform", count, seed=seed + draw)
         marked = pair.with_anchors(frame.x_ids, frame.y_ids, scored=include_anchors)
-        views = make_views(marked, frame, measures, names=("relative",), similarity=similarity, queries=queries)
+        views = make_views(marked, frame, measures, names=("relative",), relate=relate, queries=queries)
         fill(marked, views, measures, engine, watch=_named(watch, f"anchors {draw + 1} of {draws}"), folds=0)
         for measure, _, value in values_of(measures, views):
             found[measure].append(value)

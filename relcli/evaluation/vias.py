@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from relcli.arrays import Floats
 from relcli.errors import UsageError, did_you_mean
@@ -62,6 +63,11 @@ class Way:
         """The view that measures must be defined on."""
         return "relative" if self.kind == "relative" else "absolute"
 
+    @property
+    def relate(self) -> Callable[[Floats], RelativeProjection]:
+        """What makes the projection of anchors [a, d], for a relative way whose rows are centred if they are to be."""
+        return partial(RelativeProjection, similarity=self.detail, quantize=self.quantize, sparse=self.sparse)
+
 
 def parse_way(text: str, *, additions: Iterable[str] = ("center", "quantize", "sparse")) -> Way:
     """
@@ -81,6 +87,8 @@ def parse_way(text: str, *, additions: Iterable[str] = ("center", "quantize", "s
                 f"--via {text!r} adds {part!r}, and to {way.kind} may be added "
                 f"{', '.join(_SAID[known] for known in known) or 'nothing'}.{did_you_mean(name, known)}"
             )
+        if name in said:
+            raise UsageError(f"--via {text!r} says {name!r} twice. Say it once.")
         said[name] = _parse_step(value, text) if name == "quantize" else parse_sparse(value) if equals else True
     return Way(way.kind, way.detail, **said)  # type: ignore[arg-type]
 
@@ -169,6 +177,5 @@ def _plain(way: Way, x: Floats, y: Floats, scaling: str) -> Via:
     if way.kind == "absolute":
         return Via(way.name, as_it_is, as_it_is)
     if way.kind == "relative":
-        sides = [RelativeProjection(side, way.detail, way.quantize, way.sparse) for side in (x, y)]
-        return Via(way.name, *sides)
+        return Via(way.name, way.relate(x), way.relate(y))
     return Via(way.name, translation.fit_translation(x, y, method=way.detail, scaling=scaling), as_it_is)

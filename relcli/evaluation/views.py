@@ -9,10 +9,12 @@ import numpy as np
 
 from relcli.accumulators.accumulator import Accumulator, Context
 from relcli.accumulators.composite import Bundle, Folds, Parts, Through
-from relcli.accumulators.moments import CrossMoments, HeldOut
+from relcli.accumulators.moments import CrossMoments, HeldOut, HeldOutRidge
 from relcli.accumulators.neighbors import NeighborLists
 from relcli.accumulators.probe import Probe
 from relcli.accumulators.ranks import RankCounts
+from relcli.accumulators.sample import RowSample
+from relcli.arrays import Floats
 from relcli.engines.engine import Engine, Progress
 from relcli.measures.measure import Measure
 from relcli.spaces.anchors import Anchors
@@ -29,6 +31,9 @@ GROUP_NUMBERS = 2**27
 
 #: Told what is being done and the number of pairs to do; returns what to call as they are done.
 Watch = Callable[[str, int], Progress]
+
+#: Makes, of anchors [a, d], what shows rows relative to them: by which similarity, rounded, sparse.
+Relate = Callable[[Floats], RelativeProjection]
 
 Kind = type[Accumulator]
 
@@ -68,18 +73,22 @@ def make_views(
     measures: Sequence[Measure],
     *,
     names: Sequence[str] = VIEWS,
-    similarity: str = "cosine",
+    relate: Relate = RelativeProjection,
     queries: int | None = None,
     depth: int = 1,
 ) -> list[View]:
-    """Return empty views with `queries` query pairs (None: all scored) and neighbour lists `depth` deep or deeper."""
+    """
+    Return empty views with `queries` query pairs (None: all scored) and neighbour lists `depth` deep or deeper.
+
+    `relate` makes the projections of the relative view, one of each side's anchors.
+    """
     depth = max([depth, *(m.k or 1 for m in measures if m.reads is NeighborLists)])
     cross = any(m.reads is NeighborLists and m.same_width for m in measures)
     context = Context(probe=pair.probe(queries), anchors=(frame.x, frame.y), k=depth, cross=cross)
     views = []
     for name in names:
         if name == "relative":
-            sides = RelativeProjection(frame.x, similarity), RelativeProjection(frame.y, similarity)
+            sides = relate(frame.x), relate(frame.y)
             views.append(View(name, context.through(*sides), (sides[0].dim, sides[1].dim), sides))
         else:
             views.append(View(name, context, (pair.x.dim, pair.y.dim)))
@@ -116,10 +125,12 @@ def fill(
                 view.groups[_KINDS[name.partition(" ")[0]]] = part.parts
             else:
                 view.full[type(part)] = part
+                if isinstance(part, RowSample) and folds:
+                    view.without[RowSample] = list(part.without_each(folds))
         view.full[Probe] = Probe.of(view.context)
 
 
-_KINDS: dict[str, Kind] = {kind.__name__: kind for kind in (CrossMoments, HeldOut)}
+_KINDS: dict[str, Kind] = {kind.__name__: kind for kind in (CrossMoments, HeldOut, HeldOutRidge)}
 
 
 def _wanted(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from relcli.reports.markdown import code, escape
 from relcli.reports.phrases import MISSING
-from relcli.reports.schema import free, list_of, maybe, object_of, space_schema, text
+from relcli.reports.schema import free, list_of, maybe, object_of, space_schema, study_schema, text
 from relcli.reports.study import as_text, blocks, markdown_table, plain_table, printed, shown, study_csv, wrapped
 from relcli.reports.study import study_json as to_json
 
@@ -103,13 +103,26 @@ def _square(matrix: Matrix, of_measure: dict[str, Any], *, names: bool) -> tuple
     return ["", *(["space"] if names else []), *heads], rows
 
 
-def _caption(of_measure: dict[str, Any]) -> str:
+def _caption(matrix: Matrix, of_measure: dict[str, Any]) -> str:
     arrow = "↑" if of_measure["higher_is_closer"] else "↓"
-    chance = of_measure["chance"]
-    return f"{of_measure['measure']} {arrow}, {of_measure['view']}" + (
-        f" (chance {shown(chance)})" if chance is not None else ""
-    )
+    told = f"{of_measure['measure']} {arrow}, {of_measure['view']}"
+    if of_measure["chance"] is None:
+        return told
+    chances = [
+        score["chance"]
+        for cell in matrix.cells
+        for score in cell["scores"]
+        if cell["x"] != cell["y"]
+        and score["chance"] is not None
+        and (score["measure"], score["view"]) == (of_measure["measure"], of_measure["view"])
+    ]
+    low, high = (_cell(of(chances, default=None)) for of in (min, max))
+    # a pair may have a level of its own, as cosines have: one mean would be true of none
+    return f"{told} (chance {low} to {high})" if low != high else f"{told} (chance {shown(of_measure['chance'])})"
 
+
+#: What of a measure is correlated, and how that is written.
+_OF = {"value": "{}", "above chance": "{} − chance", "calibrated": "{} calibrated"}
 
 _CORRELATED = ("measure", "view", "Pearson r", "p", "Spearman ρ", "p", "n")
 
@@ -117,7 +130,7 @@ _CORRELATED = ("measure", "view", "Pearson r", "p", "Spearman ρ", "p", "n")
 def _correlation_rows(matrix: Matrix) -> list[list[str]]:
     return [
         [
-            found["measure"],
+            _OF[found["of"]].format(found["measure"]),
             found["view"],
             *(shown(found[key]) for key in ("pearson_r", "pearson_p", "spearman_rho", "spearman_p")),
             f"{found['n']:,}",
@@ -156,7 +169,7 @@ def _parts(matrix: Matrix, width: int) -> Iterator[Any]:
     for of_measure in matrix.matrices:
         headings, rows = _square(matrix, of_measure, names=False)
         yield ""
-        yield Text(_caption(of_measure), "bold")
+        yield Text(_caption(matrix, of_measure), "bold")
         for part, lines in blocks(headings, rows, width, left=1):
             yield plain_table(part, lines, left=0)
     if matrix.correlations:
@@ -192,7 +205,7 @@ def to_markdown(matrix: Matrix) -> str:
     ]
     for of_measure in matrix.matrices:
         headings, rows = _square(matrix, of_measure, names=True)
-        parts += [f"**{escape(_caption(of_measure))}**"]
+        parts += [f"**{escape(_caption(matrix, of_measure))}**"]
         parts += [markdown_table(headings, [[row[0], code(row[1]), *row[2:]] for row in rows], left=2)]
     if matrix.correlations:
         rows = [[*map(escape, row)] for row in _correlation_rows(matrix)]
@@ -223,37 +236,27 @@ def matrix_schema() -> dict[str, Any]:
         "definition": text("What it is."),
         "cite": text("Where it is from."),
     }
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"urn:relcli:matrix:{MATRIX_VERSION}",
-        **object_of(
-            "relcli matrix",
-            "Scores of every pair of many spaces.",
-            {
-                "command": {"const": "matrix"},
-                "schema_version": {"type": "string", "pattern": rf"^{MATRIX_VERSION.partition('.')[0]}\.\d+$"},
-                "complete": {"type": "boolean", "description": "Whether every cell is there."},
-                "spaces": list_of(space_schema("x"), "The spaces, in the order of rows and columns."),
-                "join": object_of(
-                    "Join",
-                    "How rows were matched.",
-                    {
-                        "mode": {"enum": ["common", "pairwise"]},
-                        "by": text("What rows were matched by."),
-                        "pairs": maybe("integer", "Rows common to all; null where joined pair by pair."),
-                    },
-                ),
-                "anchors": free("The anchors; empty where none were used."),
-                "cells": list_of(object_of("Cell", "One pair.", cell), "What was computed."),
-                "matrices": list_of(object_of("Square", "One measure on one view.", square), "The same, as squares."),
-                "correlations": free("reference, column, scores, and found: r, ρ, p and n by measure and view."),
-                "settings": free("What was asked for."),
-                "basis": free("What every cell depends on: an earlier run is taken up only where it agrees."),
-                "versions": free("The versions of relcli and its libraries."),
-                "notes": list_of({"type": "string"}, "What a reader should know."),
-            },
-        ),
+    join = {
+        "mode": {"enum": ["common", "pairwise"]},
+        "by": text("What rows were matched by."),
+        "pairs": maybe("integer", "Rows common to all; null where joined pair by pair."),
     }
+    return study_schema(
+        "matrix",
+        MATRIX_VERSION,
+        "Scores of every pair of many spaces.",
+        {
+            "spaces": list_of(space_schema("x"), "The spaces, in the order of rows and columns."),
+            "join": object_of("Join", "How rows were matched.", join),
+            "anchors": free("The anchors; empty where none were used."),
+            "cells": list_of(object_of("Cell", "One pair.", cell), "What was computed."),
+            "matrices": list_of(object_of("Square", "One measure on one view.", square), "The same, as squares."),
+            "correlations": free(
+                "reference, column, scores, and found: r, ρ, p and n by measure, view and what of it (value, above "
+                "chance, calibrated)."
+            ),
+        },
+    )
 
 
 __all__ = [

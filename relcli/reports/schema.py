@@ -45,6 +45,28 @@ def report_schema() -> Schema:
     }
 
 
+def study_schema(command: str, version: str, description: str, properties: dict[str, Schema]) -> Schema:
+    """Return the JSON Schema (draft 2020-12) of a study of many comparisons; minor versions may add keys."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:relcli:{command}:{version}",
+        **object_of(
+            f"relcli {command}",
+            description,
+            {
+                "command": {"const": command},
+                "schema_version": {"type": "string", "pattern": rf"^{version.partition('.')[0]}\.\d+$"},
+                "complete": {"type": "boolean", "description": "Whether all that was asked for is there."},
+                **properties,
+                "settings": free("What was asked for."),
+                "basis": free("What every score depends on: an earlier run is taken up only where it agrees."),
+                "versions": free("The versions of relcli and its libraries."),
+                "notes": list_of({"type": "string"}, "What a reader should know."),
+            },
+        ),
+    }
+
+
 def score_schema() -> Schema:
     """Return the schema of a score."""
     return object_of(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from relcli.reports.markdown import code, escape
-from relcli.reports.schema import count, free, list_of, maybe, object_of, space_schema, text
+from relcli.reports.schema import count, free, list_of, maybe, object_of, space_schema, study_schema, text
 from relcli.reports.study import (
     as_text,
     blocks,
@@ -65,6 +65,15 @@ class Sweep:
             if (point["via"], point["strategy"]) == (via, strategy)
         ]
 
+    def chances(self, measure: str, *, via: str | None = None, strategy: str | None = None) -> list[float]:
+        """Return the chance level of a measure at every count where it has one, of one way and strategy or all."""
+        levels = (
+            point["scores"].get(measure, {}).get("chance")
+            for point in self.curves
+            if via in (None, point["via"]) and strategy in (None, point["strategy"])
+        )
+        return [level for level in levels if level is not None]
+
 
 def _rows(sweep: Sweep) -> Iterator[dict[str, Any]]:
     best = {(r["via"], r["strategy"]): r["anchors"] for r in sweep.recommended}
@@ -86,9 +95,17 @@ def _facts(sweep: Sweep) -> list[str]:
     return [
         f"{sweep.join['pairs']:,} shared pairs · {basis['queries']:,} of them queries, the same at every point "
         f"and never anchors · the gallery is all{done}",
-        f"mean ± sd over {settings['draws']} draws of anchors (first: the same each time) · seed {basis['seed']}"
+        f"mean ± sd over {settings['draws']} draws of anchors"
+        + (" (first: the same each time)" if "first" in settings["strategies"] else "")
+        + f" · seed {basis['seed']}"
         + (" · centred" if basis["center"] else ""),
     ]
+
+
+def _chance_cell(chances: list[float]) -> str:
+    """Return the chance of a measure, the least and the most where counts differ by more than rounding."""
+    ends = dict.fromkeys(shown(of(chances)) for of in (min, max)) if chances else {}
+    return " to ".join(ends)
 
 
 def _score_rows(sweep: Sweep, via: str) -> tuple[list[str], list[list[str]]]:
@@ -101,6 +118,9 @@ def _score_rows(sweep: Sweep, via: str) -> tuple[list[str], list[list[str]]]:
         mark = "*" if best.get((via, point["strategy"])) == point["anchors"] else ""
         cells = [spread(score.get("mean"), score.get("sd")) for score in scores]
         rows.append([point["strategy"], f"{point['anchors']:,}{mark}", *cells])
+    chances = [_chance_cell(sweep.chances(name, via=via)) for name in names]
+    if any(chances):
+        rows.append(["chance", "", *chances])
     return ["strategy", "anchors", *(f"{name} {arrow}" for name, arrow in zip(names, arrows, strict=True))], rows
 
 
@@ -122,7 +142,22 @@ def _advice(sweep: Sweep) -> Iterator[str]:
         yield (
             f"{found['via']}, {found['strategy']}: {found['anchors']:,} anchors ({found['measure']} "
             f"{shown(found['value'])}); the best is {shown(found['best'])} with {found['best_anchors']:,}"
+            + _at_the_end(sweep, found)
         )
+
+
+def _at_the_end(sweep: Sweep, found: dict[str, Any]) -> str:
+    """Return a warning where the largest count is recommended, and the one before is over one error from it."""
+    means = [item for item in sweep.curve(found["via"], found["measure"], found["strategy"]) if item[1] is not None]
+    counts = sorted(item[0] for item in means)
+    if len(counts) < 2 or not found["anchors"] == counts[-1] == max(sweep.settings["grid"]):
+        return ""
+    before = next(mean for count, mean, _ in means if count == counts[-2])
+    rises = sweep.measures[0]["higher_is_closer"]
+    gained = (found["value"] - before) * (1 if rises else -1)
+    if gained <= (found["standard_error"] or 0.0):
+        return ""
+    return f", still {'rising' if rises else 'falling'} at the end of the grid"
 
 
 def _vias(sweep: Sweep) -> list[str]:
@@ -185,7 +220,7 @@ FORMS = {"table": to_text, "json": to_json, "markdown": to_markdown, "csv": to_c
 def sweep_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a sweep; minor versions may add keys."""
     where = {
-        "via": text("The way: relative, relative:SIMILARITY or translate:METHOD."),
+        "via": text("The way, such as relative, relative:euclidean+quantize=0.1 or translate:ortho+center."),
         "strategy": text("How the anchors were chosen."),
         "anchors": count("Number of anchors."),
     }
@@ -217,30 +252,20 @@ def sweep_schema() -> dict[str, Any]:
         "best_anchors": count("The number of anchors of the best mean."),
         "standard_error": maybe("number", "sd / √draws at the best; null with one draw."),
     }
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"urn:relcli:sweep:{SWEEP_VERSION}",
-        **object_of(
-            "relcli sweep",
-            "Scores of two spaces by way, strategy and number of anchors.",
-            {
-                "command": {"const": "sweep"},
-                "schema_version": {"type": "string", "pattern": rf"^{SWEEP_VERSION.partition('.')[0]}\.\d+$"},
-                "complete": {"type": "boolean", "description": "Whether every point is there."},
-                "x": space_schema("x"),
-                "y": space_schema("y"),
-                "join": free("How the rows were matched."),
-                "measures": list_of(free("Name, range, direction, definition and source."), "The measures."),
-                "points": list_of(object_of("Point", "One draw of anchors, one way.", point), "Every draw."),
-                "curves": list_of(object_of("Curve", "The draws of one count.", curve), "Means over draws."),
-                "recommended": list_of(object_of("Count", "A recommended count.", found), "One a way and strategy."),
-                "settings": free("What was asked for."),
-                "basis": free("What every point depends on: an earlier run is taken up only where it agrees."),
-                "versions": free("The versions of relcli and its libraries."),
-                "notes": list_of({"type": "string"}, "What a reader should know."),
-            },
-        ),
-    }
+    return study_schema(
+        "sweep",
+        SWEEP_VERSION,
+        "Scores of two spaces by way, strategy and number of anchors.",
+        {
+            "x": space_schema("x"),
+            "y": space_schema("y"),
+            "join": free("How the rows were matched."),
+            "measures": list_of(free("Name, range, direction, definition and source."), "The measures."),
+            "points": list_of(object_of("Point", "One draw of anchors, one way.", point), "Every draw."),
+            "curves": list_of(object_of("Curve", "The draws of one count.", curve), "Means over draws."),
+            "recommended": list_of(object_of("Count", "A recommended count.", found), "One a way and strategy."),
+        },
+    )
 
 
 __all__ = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from relcli.accumulators.moments import HeldOut
 from relcli.accumulators.neighbors import NeighborLists
 from relcli.accumulators.probe import Census
 from relcli.engines.engine import Engine
-from relcli.errors import AnchorError, JoinError, UsageError, VectorError, did_you_mean, first_few
+from relcli.errors import AnchorError, JoinError, UsageError, VectorError, counted, did_you_mean, first_few
 from relcli.evaluation.scoring import Intervals, score_all
 from relcli.evaluation.views import VIEWS, Watch, fill, make_views
 from relcli.measures.catalog import find_measures
@@ -25,7 +26,7 @@ from relcli.reports.report import Score
 from relcli.reports.study import check_same
 from relcli.spaces.anchors import AnchorChoice, AnchorList, Anchors, choose_anchors, find_anchors, settle_anchors
 from relcli.spaces.pairing import Index, PairedSpaces, unique_rows
-from relcli.spaces.relative import anchor_digest
+from relcli.spaces.relative import Centering, RelativeProjection, anchor_digest
 from relcli.spaces.similarity import parse_similarity, similarity_name
 from relcli.spaces.space import Space
 
@@ -54,6 +55,7 @@ class Options:
     measures: tuple[str, ...] = ("debiased-cka", "mrr")
     views: tuple[str, ...] = VIEWS
     similarity: str = "cosine"
+    center: bool = False
     join: str = "common"
     order: str = "given"
     sample: str | int = "auto"
@@ -125,12 +127,14 @@ def matrix(
     told_of = [space.facts() for space in spaces]
     spaces, join = _joined(spaces, options)
     spaces = _checked(_in_memory(spaces), join, options, engine, progress)
+    if options.center and join["mode"] == "common":
+        spaces = [_centred(space, engine) for space in spaces]
     frame = _frame(spaces, anchors, measures, join, options)
     basis = _basis(spaces, frame, measures, join, options)
     names = [space.name for space in spaces]
     wanted = [(x, y) for x in range(len(spaces)) for y in range(x, len(spaces))]
     both = [measure for measure in measures if not measure.symmetric]
-    wanted += [(y, x) for x, y in wanted if x != y] if both else []
+    wanted += sorted((y, x) for x, y in wanted if x != y) if both else []
     done: dict[tuple[str, str], dict[str, Any]] = {}
     if earlier:
         done = _taken_up(*earlier, basis)
@@ -149,7 +153,9 @@ def matrix(
             anchors=_anchor_facts(frame, anchors),
             cells=tuple(cells),
             matrices=tuple(squares),
-            correlations=_correlations(scores, reference, squares, [names[place] for place in order]) if scores else {},
+            correlations=_correlations(scores, reference, squares, [names[place] for place in order], done)
+            if scores
+            else {},
             settings=_settings(options, len(wanted)),
             basis=basis,
             versions=versions(),
@@ -162,11 +168,16 @@ def matrix(
         told(sum((names[x], names[y]) in done for x, y in wanted))
     intervals = Intervals(options.seed)
     refused: list[Exception] = []
+    row: tuple[int, Space] | None = None
     for x, y in wanted:
         if (names[x], names[y]) in done:
             continue
         asked = measures if x <= y else both
-        done[names[x], names[y]] = _cell(spaces[x], spaces[y], frame, asked, options, engine, intervals, join, refused)
+        if row is None or row[0] != x:
+            row = None  # let the last row's space go before the next is read
+            row = (x, _loaded(spaces[x]))
+        other = row[1] if x == y else spaces[y]
+        done[names[x], names[y]] = _cell(row[1], other, frame, asked, options, engine, intervals, join, refused)
         if told:
             told(1)
         if keep:
@@ -236,13 +247,22 @@ def _joined(spaces: Sequence[Space], options: Options) -> tuple[list[Space], dic
 
 
 def _in_memory(spaces: Sequence[Space]) -> list[Space]:
-    """Return the spaces with as many of them read as LOADED allows."""
-    room, found = LOADED, []
-    for space in spaces:
-        numbers = len(space) * space.dim
+    """
+    Return the spaces with as many of them read as LOADED allows.
+
+    Where not all may be, room stays for the largest: each of the others is read once more for its row of pairs.
+    """
+    sizes = [len(space) * space.dim for space in spaces]
+    room, found = LOADED - (0 if sum(sizes) <= LOADED else max(sizes)), []
+    for space, numbers in zip(spaces, sizes, strict=True):
         found.append(space.loaded() if numbers <= room else space)
         room -= numbers if numbers <= room else 0
     return found
+
+
+def _loaded(space: Space) -> Space:
+    """Return a space that one row of pairs is about, in memory unless it alone is beyond LOADED."""
+    return space.loaded() if len(space) * space.dim <= LOADED else space
 
 
 def _checked(
@@ -315,6 +335,7 @@ def _basis(
         "measures": [measure.name for measure in measures],
         "views": list(options.views),
         "similarity": similarity_name(parse_similarity(options.similarity)),
+        "center": options.center,
         "join": join["mode"],
         "sample": str(options.sample),
         "on_duplicate": options.on_duplicate,
@@ -354,6 +375,8 @@ def _cell(
     cell: dict[str, Any] = {"x": x.name, "y": y.name, "pairs": None, "scores": [], "undefined_because": None}
     try:
         pair = PairedSpaces.join(x, y, on_duplicate=options.on_duplicate, seed=options.seed)  # type: ignore[arg-type]
+        if options.center and join["mode"] == "pairwise":
+            pair = _pair_centred(pair, engine)
         found = _anchors_of(pair, frame, options)
         pair = pair.with_anchors(found.x_ids, found.y_ids, scored=False)
         _check_depth(measures, len(pair))
@@ -367,11 +390,28 @@ def _cell(
         return {**cell, "undefined_because": str(error)}
     scored = int(pair.scored.sum())
     views = make_views(
-        pair, found, measures, names=options.views, similarity=options.similarity, queries=options.queries_of(scored)
+        pair,
+        found,
+        measures,
+        names=options.views,
+        relate=partial(RelativeProjection, similarity=options.similarity),
+        queries=options.queries_of(scored),
     )
     fill(pair, views, measures, engine, folds=0)
     scores = score_all(measures, views, intervals, scored)
     return {**cell, "pairs": len(pair), "scores": [_kept(score) for score in scores]}
+
+
+def _centred(space: Space, engine: Engine) -> Space:
+    """Return a space with the mean of its rows subtracted."""
+    census = engine.reduce(PairedSpaces.alone(space), Census(space.dim, 0))
+    return space.map(Centering.of(census.sum_x / max(census.count, 1)))
+
+
+def _pair_centred(pair: PairedSpaces, engine: Engine) -> PairedSpaces:
+    """Return the pairs with the mean of the rows of each side, those that both spaces share, subtracted."""
+    census = engine.reduce(pair, Census(pair.x.dim, pair.y.dim))
+    return pair.map(*(Centering.of(total / max(census.count, 1)) for total in (census.sum_x, census.sum_y)))
 
 
 def _anchors_of(pair: PairedSpaces, frame: AnchorList | AnchorChoice | None, options: Options) -> Anchors:
@@ -406,10 +446,7 @@ def _square(
     chances: list[float] = []
 
     def value(x: int, y: int) -> float | None:
-        if measure.symmetric and x > y:
-            x, y = y, x
-        cell: Mapping[str, Any] = cells.get((names[x], names[y]), {})
-        score = next((s for s in cell.get("scores", ()) if (s["measure"], s["view"]) == (measure.name, view)), None)
+        score = _score_between(measure.name, view, names[x], names[y], cells, symmetric=measure.symmetric)
         if score is None:
             return None
         if x != y and score["chance"] is not None:
@@ -439,8 +476,9 @@ def _reference(spaces: Sequence[Space], scores: Scores) -> str:
     known = [name for name in names if name in scores.by_name]
     if not known:
         raise UsageError(
-            f"The scores name none of the spaces: they are of {first_few(list(scores.by_name), 3)}, the spaces are "
-            f"{first_few(names, 3)}. Call them by the names of the files, without suffix."
+            "The scores name none of the spaces: they are of "
+            f"{first_few(list(scores.by_name), 3) or 'no model at all'}, the spaces are {first_few(names, 3)}. "
+            "Call them by the names of the files, without suffix."
         )
     if scores.reference is None:
         return max(known, key=lambda name: scores.by_name[name])
@@ -452,22 +490,37 @@ def _reference(spaces: Sequence[Space], scores: Scores) -> str:
     return scores.reference
 
 
+def _score_between(
+    measure: str, view: str, x: str, y: str, cells: Mapping[tuple[str, str], Mapping[str, Any]], *, symmetric: bool
+) -> Mapping[str, Any] | None:
+    """Return a score of x and y, None where there is none; one that is symmetric stands once a pair, either way."""
+    found = [*([cells[x, y]] if (x, y) in cells else []), *([cells[y, x]] if symmetric and (y, x) in cells else [])]
+    return next((s for cell in found for s in cell["scores"] if (s["measure"], s["view"]) == (measure, view)), None)
+
+
 def _correlations(
-    scores: Scores, reference: str | None, squares: Sequence[Mapping[str, Any]], names: Sequence[str]
+    scores: Scores,
+    reference: str | None,
+    squares: Sequence[Mapping[str, Any]],
+    names: Sequence[str],
+    cells: Mapping[tuple[str, str], Mapping[str, Any]],
 ) -> dict[str, Any]:
     """Return how similarity to the reference goes with each other space's score, for each measure and view."""
     assert reference is not None
-    here = names.index(reference)
+    others = [name for name in names if name != reference and name in scores.by_name]
     found = []
     for square in squares:
+        measure, view, symmetric = square["measure"], square["view"], square["symmetric"]
         # row reference, column other: the way of an asymmetric measure is from the reference
         pairs = [
-            (square["values"][here][place], scores.by_name[name])
-            for place, name in enumerate(names)
-            if place != here and name in scores.by_name and square["values"][here][place] is not None
+            (score, scores.by_name[name])
+            for name in others
+            if (score := _score_between(measure, view, reference, name, cells, symmetric=symmetric))
+            and score["value"] is not None
         ]
-        similar, own = zip(*pairs, strict=True) if pairs else ((), ())
-        found.append({"measure": square["measure"], "view": square["view"], **asdict(correlate(similar, own))})
+        for of, similarity in _similarities([score for score, _ in pairs], square):
+            told = asdict(correlate(similarity, [own for _, own in pairs]))
+            found.append({"measure": measure, "view": view, "of": of, **told})
     return {
         "reference": reference,
         "reference_score": scores.by_name.get(reference),
@@ -475,6 +528,25 @@ def _correlations(
         "scores": {name: scores.by_name.get(name) for name in names},
         "found": found,
     }
+
+
+def _similarities(
+    scores: Sequence[Mapping[str, Any]], square: Mapping[str, Any]
+) -> Iterator[tuple[str, Sequence[float]]]:
+    """
+    Yield the scores, and where each pair has a chance level of its own, what they are above it.
+
+    Mismatched rows of narrow cones have a high cosine: that tells of the cones. "calibrated" is (value − chance) /
+    (best − chance), 0 at chance and 1 at the best.
+    """
+    yield "value", [score["value"] for score in scores]
+    best = square["range"][1 if square["higher_is_closer"] else 0]
+    if len({score["chance"] for score in scores}) < 2 or any(score["chance"] is None for score in scores):
+        return
+    above = [score["value"] - score["chance"] for score in scores]
+    yield "above chance", above
+    if best is not None and all(score["chance"] != best for score in scores):
+        yield "calibrated", [part / (best - score["chance"]) for part, score in zip(above, scores, strict=True)]
 
 
 def _anchor_facts(frame: AnchorList | AnchorChoice | None, wanted: AnchorList | AnchorChoice | None) -> dict[str, Any]:
@@ -509,11 +581,13 @@ def _notes(
     if join["by"] == "row number":
         yield "no space has ids: rows were matched by number (--strict refuses this)"
     if join.get("dropped"):
-        yield f"{join['dropped']:,} rows with NaN, Inf or only zeros were left out"
+        was = "was" if join["dropped"] == 1 else "were"
+        yield f"{counted(join['dropped'], 'row')} with NaN, Inf or only zeros {was} left out"
     yield "the diagonal compares each space with itself, computed like any other pair: repeated rows show there"
     without = [cell for cell in cells if cell["undefined_because"]]
     if without:
-        yield f"{len(without):,} pairs have no score: {without[0]['undefined_because']}"
+        has = "has" if len(without) == 1 else "have"
+        yield f"{counted(len(without), 'pair')} {has} no score: {without[0]['undefined_because']}"
     reasons: dict[str, list[str]] = {}
     for cell in cells:
         for score in cell["scores"]:
@@ -521,8 +595,9 @@ def _notes(
                 key = f"{score['measure']} ({score['view']})"
                 reasons.setdefault(key, []).append(score["undefined_because"])
     for key, told in reasons.items():
-        yield f"{key} is undefined for {len(told):,} pairs: {told[0]}"
+        yield f"{key} is undefined for {counted(len(told), 'pair')}: {told[0]}"
     if scores:
         lost = [name for name in names if name not in scores.by_name]
         if lost:
-            yield f"{len(lost):,} spaces have no {scores.column}: {first_few(lost)}"
+            has = "has" if len(lost) == 1 else "have"
+            yield f"{counted(len(lost), 'space')} {has} no {scores.column}: {first_few(lost)}"

@@ -14,6 +14,7 @@ from relcli.accumulators.probe import Census, without_bad_rows
 from relcli.engines.engine import Engine
 from relcli.errors import AnchorError, UsageError, did_you_mean
 from relcli.evaluation.scoring import Intervals, score_all
+from relcli.evaluation.vias import Way, make_via, parse_way
 from relcli.evaluation.views import Watch, fill, make_views
 from relcli.measures.catalog import find_measures
 from relcli.measures.measure import Measure
@@ -25,7 +26,6 @@ from relcli.spaces.pairing import Ids, Mask, PairedSpaces
 from relcli.spaces.relative import Centering, anchor_digest, check_same_frame
 from relcli.spaces.similarity import parse_similarity, similarity_name
 from relcli.spaces.space import Space
-from relcli.spaces.translation import TRANSLATORS, fit_translation
 
 #: Rows held out as queries unless told otherwise: at most these, and at most half of the pairs.
 QUERIES = 1000
@@ -39,6 +39,9 @@ FIXED = ("first",)
 #: Those that need no more than the two spaces.
 WITHOUT_LABELS = tuple(name for name in STRATEGIES if name != "stratified")
 
+#: What "translate" alone stands for.
+TRANSLATE = "translate:ortho"
+
 POLICIES = {"on_duplicate": ("error", "first", "drop"), "on_bad": ("error", "drop")}
 
 #: A way, a strategy, a number of anchors, a draw.
@@ -46,44 +49,20 @@ Place = tuple[str, str, int, int]
 
 
 @dataclass(frozen=True)
-class Via:
-    """A way to compare: its name, whether `relative` or `translate`, and the similarity or the translator."""
-
-    name: str
-    kind: str
-    detail: str
-
-    @property
-    def view(self) -> str:
-        """The view that measures must be defined on."""
-        return "relative" if self.kind == "relative" else "absolute"
-
-
-def parse_via(text: str) -> Via:
-    """Return what "relative", "relative:euclidean" or "translate:linear" names."""
-    kind, colon, detail = text.strip().partition(":")
-    if kind == "relative":
-        similarity = similarity_name(parse_similarity(detail if colon else "cosine"))
-        return Via("relative" if similarity == "cosine" else f"relative:{similarity}", kind, similarity)
-    if kind != "translate":
-        hint = did_you_mean(kind, ("relative", "translate"))
-        raise UsageError(f"No way is called {text!r}: it is relative:SIMILARITY or translate:METHOD.{hint}")
-    method = detail if colon else "ortho"
-    if method not in TRANSLATORS:
-        hint = did_you_mean(method, TRANSLATORS)
-        raise UsageError(f"No translator is called {method!r}; there are {', '.join(TRANSLATORS)}.{hint}")
-    return Via(f"translate:{method}", kind, method)
-
-
-@dataclass(frozen=True)
 class Options:
-    """What to sweep: numbers of anchors, strategies, draws of each, ways, and measures, the first of which decides."""
+    """
+    What to sweep: numbers of anchors, strategies, draws of each, ways, and measures, the first of which decides.
+
+    `similarities` and `quantize`, steps or "none", multiply the relative ways that leave them open.
+    """
 
     grid: tuple[int, ...] = (10, 25, 50, 100, 200, 300)
     strategies: tuple[str, ...] = ("uniform",)
     draws: int = 10
     measures: tuple[str, ...] = ("mrr", "jaccard@10", "cosine")
-    via: tuple[str, ...] = ("relative", "translate:ortho", "translate:linear")
+    via: tuple[str, ...] = ("relative", TRANSLATE, "translate:linear")
+    similarities: tuple[str, ...] = ()
+    quantize: tuple[str | float | None, ...] = ()
     queries: int | None = None
     center: bool = False
     seed: int = 0
@@ -133,8 +112,7 @@ def sweep(
     point, never an anchor, and the gallery is all shared rows. `earlier` is a file's name and the document of a
     run to take up; `keep` is given the sweep after each point, as what makes it.
     """
-    ways = [parse_via(text) for text in options.via]
-    ways = list({way.name: way for way in ways}.values())
+    ways = ways_of(options)
     measures = find_measures(options.measures)
     _check_views(measures, ways)
     check_same_frame(x, y)
@@ -143,12 +121,13 @@ def sweep(
     )  # fmt: skip
     shared = len(pair)
     told = progress and progress("checking rows", shared)
-    census = engine.reduce(pair, Census(x.dim, y.dim, sums=options.center), told)
+    centred = options.center or any(way.center for way in ways)
+    census = engine.reduce(pair, Census(x.dim, y.dim, sums=centred), told)
     pair = without_bad_rows(pair, census, options.on_bad)
     _check_depth(measures, len(pair))
+    centres = [Centering.of(total / max(census.count, 1)) for total in (census.sum_x, census.sum_y)]
     if options.center:
-        means = (Centering.of(total / max(census.count, 1)) for total in (census.sum_x, census.sum_y))
-        pair = pair.map(*means)
+        pair = pair.map(*centres)
     queries = _query_count(options, len(pair))
     join = pair.facts(shared)
     if len(pair) * pair.width <= LOADED:
@@ -202,7 +181,7 @@ def sweep(
         frame = choose_anchors(pool, strategy, count, seed=seed)
         facts = {"seed": seed, "sha256": anchor_digest(frame.x_ids, frame.y_ids), **quality_facts(frame)}
         for way in missing:
-            scores = _scores(pair, held, frame, way, measures, engine, intervals)
+            scores = _scores(pair, held, frame, way, centres, measures, engine, intervals)
             place = {"via": way.name, "strategy": strategy, "anchors": count, "draw": draw}
             done[way.name, strategy, count, draw] = {**place, **facts, "scores": scores}
             if told:
@@ -212,10 +191,63 @@ def sweep(
     return made()
 
 
-def _check_views(measures: Sequence[Measure], ways: Sequence[Via]) -> None:
+def ways_of(options: Options) -> list[Way]:
+    """Return the ways to sweep, each once: the relative ones by every similarity and step that they leave open."""
+    found, opened = [], {"similarities": not options.similarities, "quantize": not options.quantize}
+    similarities = [similarity_name(parse_similarity(name)) for name in options.similarities]
+    steps = [_parse_step(step) for step in options.quantize]
+    for text in options.via:
+        way = _parse_way(text)
+        relative = way.kind == "relative"
+        by_name = similarities if relative and ":" not in text else []
+        by_step = steps if relative and way.quantize is None else []
+        opened["similarities"] |= bool(by_name)
+        opened["quantize"] |= bool(by_step)
+        found += [
+            replace(way, detail=detail, quantize=step)
+            for detail in by_name or [way.detail]
+            for step in by_step or [way.quantize]
+        ]
+    for axis, some in opened.items():
+        if not some:
+            raise UsageError(
+                f"--{axis} multiplies relative ways that leave it open, and {', '.join(options.via)} has none. Add "
+                "--via relative, or leave it out."
+            )
+    for way in found:
+        if way.center and options.center:
+            raise UsageError(f"--center centres every way already, and {way.name} asks for it again. Drop one of them.")
+        if way.kind == "relative":
+            way.relate(np.zeros((min(options.grid), 1)))  # refuses what so few anchors do not allow
+    return list({way.name: way for way in found}.values())
+
+
+def _parse_way(text: str) -> Way:
+    kind, plus, added = text.strip().partition("+")
+    way = parse_way(f"{TRANSLATE}{plus}{added}" if kind == "translate" else text)
+    if way.kind == "absolute":
+        raise UsageError(
+            "--via absolute has no anchors to sweep: give relative, relative:SIMILARITY or translate:METHOD."
+        )
+    return way
+
+
+def _parse_step(said: str | float | None) -> float | None:
+    if said is None or said == "none":
+        return None
+    try:
+        step = float(said)
+    except ValueError:
+        step = 0.0
+    if not 0 < step < np.inf:
+        raise UsageError(f"--quantize {said!r} is no step above 0, nor none. Write it like none,0.05,0.1.")
+    return step
+
+
+def _check_views(measures: Sequence[Measure], ways: Sequence[Way]) -> None:
     for measure in measures:
         if not any(way.view in measure.views for way in ways):
-            better = "translate:ortho" if "absolute" in measure.views else "relative"
+            better = TRANSLATE if "absolute" in measure.views else "relative"
             raise UsageError(
                 f"{measure.name} is not defined on what {', '.join(way.name for way in ways)} gives. Add --via {better}"
                 ", or leave it out."
@@ -260,7 +292,7 @@ def _loaded(pair: PairedSpaces) -> PairedSpaces:
     return replace(pair, x=x, y=y, rows_x=rows, rows_y=rows)
 
 
-def _places(options: Options, ways: Sequence[Via]) -> Iterator[Place]:
+def _places(options: Options, ways: Sequence[Way]) -> Iterator[Place]:
     for way in ways:
         for strategy in options.strategies:
             for count in options.grid:
@@ -276,22 +308,23 @@ def _scores(
     pair: PairedSpaces,
     held: Mask,
     frame: Anchors,
-    way: Via,
+    way: Way,
+    centres: Sequence[Centering],
     measures: Sequence[Measure],
     engine: Engine,
     intervals: Intervals,
 ) -> dict[str, dict[str, Any]]:
     """Return what each measure says of the held-out rows, by these anchors and this way."""
-    similarity = "cosine"
-    if way.kind == "relative":
-        similarity = way.detail
-    else:
-        moved = fit_translation(frame.x, frame.y, method=way.detail)
-        pair = replace(pair, x=pair.x.map(moved, dim=moved.dy))
-        frame = replace(frame, x=moved(frame.x))
+    if way.center:
+        pair = pair.map(*centres)
+        frame = replace(frame, x=centres[0](frame.x), y=centres[1](frame.y))
+    if way.kind == "translate":
+        moved = make_via(replace(way, center=False), frame.x, frame.y)
+        pair = replace(pair, x=pair.x.map(moved.x, dim=pair.y.dim))
+        frame = replace(frame, x=moved.x(frame.x))
     # rows that are neither anchors nor held out are searched, and never scored
     marked = replace(pair, anchor=~held, scored=held)
-    views = make_views(marked, frame, measures, names=(way.view,), similarity=similarity)
+    views = make_views(marked, frame, measures, names=(way.view,), relate=way.relate)
     fill(marked, views, measures, engine, folds=0)
     return {score.measure: _kept(score) for score in score_all(measures, views, intervals, int(held.sum()))}
 
@@ -302,7 +335,7 @@ def _kept(score: Score) -> dict[str, Any]:
 
 
 def _curves(
-    points: Sequence[Mapping[str, Any]], measures: Sequence[Measure], options: Options, ways: Sequence[Via]
+    points: Sequence[Mapping[str, Any]], measures: Sequence[Measure], options: Options, ways: Sequence[Way]
 ) -> tuple[dict[str, Any], ...]:
     by_place: dict[tuple[str, str, int], list[Mapping[str, Any]]] = {}
     for point in points:
@@ -373,7 +406,7 @@ def _measure_facts(measure: Measure) -> dict[str, Any]:
     return {name: getattr(measure, name) for name in names}
 
 
-def _settings(options: Options, ways: Sequence[Via], points: int) -> dict[str, Any]:
+def _settings(options: Options, ways: Sequence[Way], points: int) -> dict[str, Any]:
     return {
         "grid": list(options.grid),
         "strategies": list(options.strategies),
@@ -387,7 +420,7 @@ def _settings(options: Options, ways: Sequence[Via], points: int) -> dict[str, A
 
 
 def _notes(
-    pair: PairedSpaces, curves: Sequence[Mapping[str, Any]], measure: Measure, ways: Sequence[Via], options: Options
+    pair: PairedSpaces, curves: Sequence[Mapping[str, Any]], measure: Measure, ways: Sequence[Way], options: Options
 ) -> Iterator[str]:
     if pair.by == "row number":
         yield "neither side has ids: rows were paired by number (--strict refuses this)"
