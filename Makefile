@@ -1,9 +1,9 @@
 # `make check` is what CI runs, in the Python that is active; `.ci/run` does the same in a fresh one.
 PYTHON ?= python
 
-.PHONY: check lint types docs test bench samples
+.PHONY: check lint types docs test slow bench experiments samples
 
-check: lint types docs test
+check: lint types docs test slow
 
 lint:
 	$(PYTHON) -m ruff check .
@@ -18,8 +18,15 @@ docs:
 test:
 	$(PYTHON) -m pytest -n auto
 
+slow:
+	$(PYTHON) -m pytest -n auto -m slow
+
 bench:
 	$(PYTHON) -m benchmarks.run
+
+# the tables of docs/experiments.md, on the samples, or on the folder of real spaces that RELCLI_SHARED names
+experiments:
+	$(PYTHON) docs/experiments.py
 
 # rewrites the sample embeddings; `--check` in place of it compares them with their checksums
 samples:
