@@ -69,6 +69,11 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """Return a number of things in words: "1 pair", "2,000 pairs"."""
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
 def first_few(names: Sequence[object], limit: int = 5) -> str:
     """Return the first names quoted and comma-separated, then how many more there are."""
     shown = ", ".join(repr(str(name)) for name in names[:limit])

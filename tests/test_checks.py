@@ -310,7 +310,22 @@ def test_a_flag_takes_a_name_and_a_number(text):
 # --- in words ---
 
 
-def test_a_line_has_value_bound_and_margin_unrounded():
+@pytest.mark.parametrize(
+    ("value", "bound", "shown"),
+    [
+        (0.5410821643286573, 0.5, "value 0.54108 · bound 0.5"),
+        (0.5410821643286573, 0.541082, "value 0.5410822 · bound 0.541082"),
+        (0.1 + 0.2, 0.3, "value 0.30000000000000004 · bound 0.3"),
+        (1 / 3, 1 / 3, "value 0.33333 · bound 0.33333"),
+        (1234567.25, 0.5, "value 1234567.0 · bound 0.5"),
+        (1.23456789e-7, 1.0, "value 1.2346e-07 · bound 1.0"),
+    ],
+)
+def test_a_line_has_as_many_digits_as_tell_value_and_bound_apart(value, bound, shown):
+    assert check_line({"requirement": "mrr", "value": value, "bound": bound}) == f"mrr: {shown}"
+
+
+def test_a_line_has_value_bound_and_margin():
     held, fell = as_documents(judge(subject(MRR), parse_requirements(["mrr>=0.5", "warn:mrr>=0.900000000001"]), KNOWN))
 
     assert f"{check_mark(held)} {check_line(held)}" == "✓ mrr>=0.5: value 0.9 · bound 0.5 · margin +0.4"

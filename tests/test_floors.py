@@ -34,12 +34,12 @@ ONLY = {
 }
 
 #: The modules of spaces/: each imports only from those before it.
-STAIR = ("space", "pairing", "gallery", "anchors", "similarity", "relative", "translation")
+STAIR = ("space", "pairing", "gallery", "anchors", "similarity", "relative", "translation", "heads")
 
 #: Libraries that are imported inside functions, and the only files or folders that may.
 HEAVY = {
     "torch": ("arrays.py",),
-    "sklearn": ("tasks/stitch.py", "spaces/anchors.py"),
+    "sklearn": ("tasks/stitch.py", "spaces/anchors.py", "evaluation/planes.py"),
     "pyarrow": ("formats/",),
     "safetensors": ("formats/",),
     "matplotlib": ("reports/plots.py",),
@@ -62,7 +62,9 @@ WITHOUT_NUMPY = (
 )
 
 #: The files of cli/ that hold what commands share; every other one is a command.
-SHARED_BY_COMMANDS = ("__init__.py", "app.py", "gate.py", "inputs.py", "output.py")
+SHARED_BY_COMMANDS = (
+    "__init__.py", "app.py", "gate.py", "groups.py", "inputs.py", "output.py", "pictures.py", "studies.py",
+)  # fmt: skip
 COMMAND_LINES = 80
 
 

@@ -14,7 +14,8 @@ import pytest
 import relcli
 from relcli.arrays import ExactSum
 from relcli.cli.app import run
-from relcli.errors import IdError, UsageError
+from relcli.errors import FormatError, IdError, UsageError
+from relcli.evaluation.vias import parse_way
 from relcli.measures.interval import median_interval, rate_interval
 
 RNG = np.random.default_rng(7)
@@ -182,3 +183,54 @@ def test_a_group_that_is_gone_has_not_held(tmp_path, capfd):
 
     assert code == 1
     assert "en" in captured.out + captured.err
+
+
+def test_few_rows_left_beside_the_anchors_are_noted():
+    x = RNG.standard_normal((60, 5))
+
+    many, few = (relcli.compare(x, 2 * x, range(count), measures=["mrr"], k=2) for count in (50, 20))
+
+    assert "50 of 60 shared rows are anchors and are not scored: 10 are left" in many.notes
+    assert not any("are left" in note for note in few.notes)
+
+
+def test_a_way_says_each_thing_once():
+    with pytest.raises(UsageError, match=r"says 'quantize' twice"):
+        parse_way("relative+quantize=0.1+quantize=0.5")
+
+
+def test_a_table_without_rows_is_not_said_to_lack_its_columns(tmp_path):
+    (tmp_path / "runs.csv").write_text("name,score\n")
+    x = RNG.standard_normal((30, 4))
+
+    with pytest.raises(UsageError, match="they are of no model at all"):
+        relcli.matrix(x, 2 * x, anchors=range(8), measures="debiased-cka", scores=tmp_path / "runs.csv")
+
+
+def test_words_on_lines_that_end_in_carriage_returns_alone_are_refused(tmp_path):
+    (tmp_path / "cr.vec").write_bytes(b"2 2\ra 1.5 2\rb 3 4\r")
+
+    with pytest.raises(FormatError, match="carriage returns alone"):
+        relcli.open_space(tmp_path / "cr.vec")
+
+
+def test_how_to_draw_is_refused_where_nothing_is_drawn():
+    x = RNG.standard_normal((30, 4))
+
+    with pytest.raises(UsageError, match="--plot-sample says how to draw, and nothing is drawn"):
+        relcli.compare(x, 2 * x, range(8), plot_sample=10, k=2)
+
+
+def test_a_check_names_what_the_command_reports(tmp_path, capsys):
+    x = RNG.standard_normal((40, 4))
+    np.save(tmp_path / "x.npy", x)
+    (tmp_path / "l.csv").write_text("id,label\n" + "".join(f"{row},{'ab'[row % 2]}\n" for row in range(40)))
+    (tmp_path / "c.tsv").write_text("0\ta\n1\tb\n")
+    (tmp_path / "a.txt").write_text("".join(f"{row}\n" for row in range(2, 20)))
+    words = ["classify", str(tmp_path / "x.npy"), str(tmp_path / "x.npy"), "--classes", str(tmp_path / "c.tsv")]
+    words += ["--labels", str(tmp_path / "l.csv"), "--anchors", str(tmp_path / "a.txt"), "-q"]
+
+    assert run([*words, "--check", "asif.accuracy@5>=0.1"]) == 2
+    told = capsys.readouterr().err
+    assert "accuracy" in told
+    assert "svcca" not in told

@@ -48,6 +48,7 @@ def noisy_rotation(seed: int, noise: float = 1.0) -> tuple[np.ndarray, np.ndarra
 # The null
 
 
+@pytest.mark.slow
 def test_unrelated_spaces_have_uniform_p_values():
     seeds, draws = 40, 19
     names = ("mrr", "cosine", "jaccard@5", "procrustes-residual", "heldout-procrustes-residual", "debiased-cka")

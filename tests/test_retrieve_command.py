@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -19,7 +20,7 @@ import relcli
 from relcli.cli.app import run
 from relcli.formats.hits import SUFFIXES
 from relcli.reports.hits import retrieval_schema, to_text
-from relcli.reports.report import Score
+from relcli.reports.report import Interval, Score
 from relcli.reports.retrieval import Hit, QueryHits, Retrieval
 
 SAMPLES = Path(__file__).parent.parent / "sample_embeddings"
@@ -240,6 +241,32 @@ def test_a_table_fits_and_cuts_no_name(width):
     assert text.count("item-1") == 6
     assert "long words" in text
     assert "… 2 of 30 queries" in text
+
+
+@pytest.mark.parametrize(
+    ("vias", "intervals"),
+    [
+        (("relative", "translate:ortho"), True),
+        (("relative", "translate:inverse-relative+center+csls", "absolute"), False),
+    ],
+)
+def test_the_figures_of_several_methods_fit_and_leave_intervals_out_where_they_must(vias, intervals):
+    retrieval, found = example()
+    near_one = Interval(0.9924, 1.0, 0.95, "wilson")
+    names = ("recall@1", "recall@5", "recall@10", "mrr")
+    scores = tuple(
+        Score(name, via, 0.9987, section="Retrieval", pairs=2, gallery=9, chance=0.1, interval=near_one)
+        for name in names
+        for via in vias
+    )
+
+    lines = to_text(replace(retrieval, scores=scores), found, width=80).splitlines()
+    figures = lines[next(i for i, line in enumerate(lines) if line.startswith("via ") and "@1" in line) - 1 :]
+    end = next(i for i, line in enumerate(figures) if line.startswith("figures of"))
+    assert max(map(len, figures)) <= 80
+    assert max(map(len, figures[:end])) == len(next(line for line in figures if line.startswith("──")))
+    assert ("[0.992–1.000]" in "".join(figures)) == intervals
+    assert ("intervals are in the JSON" in figures[end]) != intervals
 
 
 def test_a_check_that_fails_ends_with_1_and_stands_in_the_document(tmp_path, monkeypatch, capfd):

@@ -156,7 +156,7 @@ def open_many(sources: Sequence[Source], ids: Any, id_column: str | None) -> lis
 def taken_apart(options: dict[str, Any]) -> dict[str, Any]:
     """Return options with texts such as "mrr,cosine" taken apart, and counts as numbers."""
     found = {name: value for name, value in options.items() if value is not None}
-    for name in ("grid", "strategies", "measures", "views"):
+    for name in ("grid", "strategies", "measures", "views", "similarities", "quantize"):
         if isinstance(found.get(name), str):
             found[name] = tuple(dict.fromkeys(part.strip() for part in found[name].split(",") if part.strip()))
     if "grid" in found:
@@ -164,8 +164,9 @@ def taken_apart(options: dict[str, Any]) -> dict[str, Any]:
         if odd:
             raise UsageError(f"--anchors-grid holds {odd[0]!r}, no number of anchors: write it like 10,50,300.")
         found["grid"] = tuple(sorted({int(part) for part in found["grid"]}))
-    if isinstance(found.get("via"), str):
-        found["via"] = (found["via"],)
+    for name in ("via", "quantize"):
+        if isinstance(found.get(name), str | float):
+            found[name] = (found[name],)
     return {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
 
 

@@ -9,14 +9,17 @@ import sys
 import warnings
 from collections.abc import Sequence
 from contextlib import redirect_stdout, suppress
+from typing import Any
 
 import typer
+import typer.core
 
 from relcli._version import VERSION
 from relcli.cli import (
     anchors_check,
     anchors_choose,
     check,
+    classify,
     compare,
     config,
     diff,
@@ -25,9 +28,11 @@ from relcli.cli import (
     match,
     matrix,
     project,
+    recommend,
     retrieve,
     schema,
     stitch,
+    stitch_apply,
     sweep,
     translate_apply,
     translate_fit,
@@ -36,8 +41,20 @@ from relcli.errors import RelcliError
 
 ANSWERED, FAILED, NO_ANSWER, FAULT, INTERRUPTED = 0, 1, 2, 3, 130
 
+
+class _Commands(typer.core.TyperGroup):
+    """Commands of one word or two: `relcli stitch apply` is a command of its own beside `relcli stitch X Y`."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        both = " ".join(args[:2])
+        if len(args) > 1 and both in self.commands:
+            return both, self.commands[both], args[2:]
+        return super().resolve_command(ctx, args)
+
+
 app = typer.Typer(
     name="relcli",
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -62,8 +79,11 @@ anchors = typer.Typer(
 anchors.command("choose")(anchors_choose.choose)
 anchors.command("check")(anchors_check.check)
 app.add_typer(anchors, name="anchors")
+app.command("recommend")(recommend.recommend)
 app.command("retrieve")(retrieve.retrieve)
 app.command("stitch")(stitch.stitch)
+app.command("stitch apply")(stitch_apply.apply)
+app.command("classify")(classify.classify)
 app.command("match")(match.match)
 app.command("sweep")(sweep.sweep)
 app.command("matrix")(matrix.matrix)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
 
-from relcli.cli import gate, inputs, output
+from relcli.cli import gate, groups, inputs, output, pictures
 
 
+@groups.taking(groups.TWO_SPACES, groups.BAD_ROWS_AND_ANCHORS, before="group_by")
 def compare(
     x: inputs.SpaceX,
     y: inputs.SpaceY,
@@ -15,21 +18,15 @@ def compare(
     k: inputs.Depth = None,
     view: inputs.View = None,
     similarity: inputs.Similarity = None,
+    quantize: inputs.Quantize = None,
+    sparse: inputs.Sparse = None,
     center: inputs.Center = None,
+    standardize: inputs.Standardize = False,
+    l2: inputs.UnitRows = False,
     include_anchors: inputs.IncludeAnchors = None,
     sample: inputs.Sample = None,
     seed: inputs.Seed = 0,
     preset: inputs.Preset = None,
-    ids_x: inputs.IdsX = None,
-    ids_y: inputs.IdsY = None,
-    key_x: inputs.KeyX = None,
-    key_y: inputs.KeyY = None,
-    id_column: inputs.IdColumn = None,
-    pairs: inputs.Pairs = None,
-    on_duplicate: inputs.OnDuplicate = "error",
-    on_bad: inputs.OnBad = "error",
-    missing_anchors: inputs.MissingAnchors = "error",
-    strict: inputs.Strict = False,
     group_by: inputs.GroupBy = None,
     metadata: inputs.Metadata = None,
     items: inputs.Items = None,
@@ -40,11 +37,16 @@ def compare(
     check: gate.Checks = None,
     fail_under: gate.FailUnder = None,
     fail_over: gate.FailOver = None,
+    plots: pictures.Plots = None,
+    points: pictures.Points = None,
+    projection: pictures.Projection = None,
+    plot_sample: pictures.PlotSample = None,
     as_json: output.AsJson = False,
     format_name: output.FormatName = None,
     files: output.OutputFiles = None,
     quiet: output.Quiet = False,
     workers: output.Workers = None,
+    **reading: Any,
 ) -> None:
     """
     Report how alike two latent spaces are: retrieval, neighbourhoods, alignment, similarity structure.
@@ -56,17 +58,18 @@ def compare(
     from relcli import api
     from relcli.tasks.compare import preset_options
 
-    written = [*(files or ()), *([items] if items else ())]
-    output.refuse_overwriting(written, x, y, anchors, ids_x, ids_y, pairs, metadata)
-    reading = {"ids_x": ids_x, "ids_y": ids_y, "key_x": key_x, "key_y": key_y, "id_column": id_column, "pairs": pairs}
-    policies = {"on_duplicate": on_duplicate, "on_bad": on_bad, "missing_anchors": missing_anchors, "strict": strict}
-    scoring = {"measures": measures, "k": k, "views": view or None, "similarity": similarity, "center": center}
-    scoring["include_anchors"] = include_anchors
+    page = pictures.Page(format_chosen, files)
+    flags = {"--items": items, "--points": points}
+    output.refuse_overwriting(files, x, y, anchors, *groups.places(reading), metadata, flags=flags)
+    scoring: dict[str, Any] = {"measures": measures, "k": k, "views": view or None, "include_anchors": include_anchors}
+    scoring |= {"similarity": similarity, "quantize": quantize, "sparse": sparse}
+    scoring |= {"center": center, "standardize": standardize, "l2": l2}
     drawing = {"sample": sample, "seed": seed, "preset": preset, "null": null, "anchor_draws": anchor_draws}
     telling = {"group_by": group_by, "metadata": metadata, "items": items, "moved": moved}
+    shown = {"plots": plots, "points": points, "projection": projection, "plot_sample": plot_sample}
     if preset and not quiet:
         typer.echo(f"preset {preset}: {output.as_flags(preset_options(preset), over=scoring)}", err=True)
     with output.progress_bars(quiet) as progress:
-        options = {**reading, **policies, **scoring, **drawing, **telling}
-        report = api.compare(x, y, anchors, workers=workers, progress=progress, **options)  # type: ignore[arg-type]
-    gate.conclude(gate.judged(report, required), format_chosen, files, quiet=quiet)
+        options = {**reading, **scoring, **drawing, **telling, **shown, "pictures": page.keep}
+        report = api.compare(x, y, anchors, workers=workers, progress=progress, **options)
+    gate.conclude(gate.judged(report, required), format_chosen, files, quiet=quiet, forms=page.forms())

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from relcli.reports.diff import Limit
     from relcli.reports.report import Report
     from relcli.reports.retrieval import Retrieval
+    from relcli.reports.stitching import Stitching
 
 _PANEL = "Checks"
 
@@ -48,6 +49,15 @@ Checks = Annotated[
         "--check",
         metavar="TEXT",
         help="Exit 1 unless this holds: 'mrr>=0.9', 'absolute.cosine>0', 'mrr.low>=0.8', 'warn:…'; may be repeated.",
+        rich_help_panel=_PANEL,
+    ),
+]
+FigureChecks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--check",
+        metavar="TEXT",
+        help="Exit 1 unless this holds: 'relative.accuracy>=0.8', 'warn:translate:ortho.accuracy>0.7'; repeatable.",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -122,9 +132,10 @@ def conclude(
     *,
     quiet: bool = False,
     table: Callable[[Report, Console], None] | None = None,
+    forms: Mapping[str, Callable[[Report], str]] | None = None,
 ) -> None:
     """Write the report, tell on stderr what failed where stdout does not, and exit 1 where a check failed."""
-    output.write_report(report, format_name, files, table=table)
+    output.write_report(report, format_name, files, table=table, forms=forms)
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if format_name == "github" and summary:
         _append_summary(report, summary)
@@ -144,7 +155,29 @@ def judged_hits(found: Retrieval, required: Sequence[Requirement]) -> Retrieval:
         return found
     from relcli.reports.checks import as_documents, judge
 
-    return replace(found, checks=as_documents(judge(found, required, known())))
+    reported = {score.measure: score.higher_is_closer for score in found.scores} or known()
+    return replace(found, checks=as_documents(judge(found, required, reported)))
+
+
+def parsed_pairs(checks: list[str] | None, under: list[str] | None, over: list[str] | None) -> tuple[Requirement, ...]:
+    """Return what is required of a stitching; measures that it never has are refused before any head is trained."""
+    from relcli.reports.checks import parse_requirements, refuse_unknown
+    from relcli.reports.stitching import KNOWN
+
+    required = parse_requirements(checks, under, over)
+    # methods are known when all is done: what stands before the dot is judged then
+    refuse_unknown([one for one in required if not set(one.target.name.split(".")) & set(KNOWN)], KNOWN)
+    return required
+
+
+def judged_pairs(found: Stitching, required: Sequence[Requirement]) -> Stitching:
+    """Return a stitching with the verdict on each requirement, that of the worst stitched pair."""
+    if not required:
+        return found
+    from relcli.reports.checks import as_documents, judge_each
+    from relcli.reports.stitching import KNOWN
+
+    return replace(found, checks=as_documents(judge_each(found, required, KNOWN, column="pair")))
 
 
 def tell_and_exit(checks: Sequence[Mapping[str, Any]], *, quiet: bool) -> None:

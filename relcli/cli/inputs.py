@@ -75,6 +75,23 @@ Center = Annotated[
     bool | None,
     typer.Option("--center/--no-center", help="Subtract each space's mean first.", rich_help_panel=_CONVENTION),
 ]
+Standardize = Annotated[
+    bool,
+    typer.Option("--standardize", help="Give each dimension mean 0, deviation 1 first.", rich_help_panel=_CONVENTION),
+]
+UnitRows = Annotated[
+    bool, typer.Option("--l2", help="Divide each row by its norm before all else.", rich_help_panel=_CONVENTION)
+]
+Quantize = Annotated[
+    float | None,
+    typer.Option("--quantize", metavar="STEP", help="Round similarities to multiples.", rich_help_panel=_CONVENTION),
+]
+Sparse = Annotated[
+    str | None,
+    typer.Option(
+        "--sparse", metavar="K,P", help="Keep the K largest, to the power P (ASIF).", rich_help_panel=_CONVENTION
+    ),
+]
 IncludeAnchors = Annotated[
     bool | None,
     typer.Option("--include-anchors/--exclude-anchors", help="Score the anchors too.", rich_help_panel=_CONVENTION),
@@ -154,7 +171,8 @@ Via = Annotated[
     typer.Option(
         "--via",
         metavar="METHOD",
-        help="relative unless given; relative:SIMILARITY, translate:METHOD, absolute. May be repeated.",
+        help="relative unless given; relative:SIMILARITY, translate:METHOD, absolute, or auto: what held-out anchors "
+        "choose. May be repeated.",
     ),
 ]
 Csls = Annotated[bool, typer.Option("--csls", help="Score by CSLS(10), which holds hubs back.")]

@@ -30,7 +30,7 @@ FormatName = Annotated[
         "--format",
         "-f",
         metavar="NAME",
-        help="table (as it is), json, markdown, csv, junit or github: what to print.",
+        help="table (as it is), json, markdown, html, csv, junit or github: what to print.",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -40,7 +40,7 @@ OutputFiles = Annotated[
         "--output",
         "-o",
         metavar="FILE",
-        help="Also write .json, .md, .csv, .xml (JUnit) or .txt; may be repeated.",
+        help="Also write .json, .md, .html, .csv, .xml (JUnit) or .txt; may be repeated.",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -80,20 +80,27 @@ def chosen_format(
     return name
 
 
-def refuse_overwriting(files: list[Path] | None, *sources: str | Path | None) -> None:
-    """Raise UsageError if a file to write is one of those to read, a shard or the ids of one, or is named twice."""
+def refuse_overwriting(
+    files: list[Path] | None, *sources: str | Path | None, flags: Mapping[str, Path | None] | None = None
+) -> None:
+    """
+    Raise UsageError if a file to write is one of those to read, a shard or the ids of one, or is named twice.
+
+    `flags` are what else is written, by its flag; `files` are those of -o.
+    """
     from relcli.errors import UsageError
     from relcli.formats.ids import find_sidecar
 
     places = [str(place) for source in sources if source for place in (source, str(source).rpartition("#")[0]) if place]
     read = [Path(file) for place in places for file in (place, *_shards(place))]
     beside = [sidecar[0] for place in read if place.is_file() and (sidecar := find_sidecar(place, None))]
-    again = [file for file, count in Counter(os.path.realpath(file) for file in files or ()).items() if count > 1]
+    written = [*(("-o", file) for file in files or ()), *((flag, file) for flag, file in (flags or {}).items() if file)]
+    again = [file for file, count in Counter(os.path.realpath(file) for _, file in written).items() if count > 1]
     if again:
         raise UsageError(f"{again[0]} is to be written twice. Give each document a name of its own.")
-    for file in files or ():
+    for flag, file in written:
         if file.exists() and any(place.exists() and file.samefile(place) for place in (*read, *beside)):
-            raise UsageError(f"{file} is to be read, so the report cannot go there. Give -o another name.")
+            raise UsageError(f"{file} is to be read, so nothing can be written there. Give {flag} another name.")
 
 
 def _shards(place: str) -> list[str]:
@@ -123,12 +130,14 @@ def write_report(
     files: list[Path] | None,
     *,
     table: Callable[[Report, Console], None] | None = None,
+    forms: Mapping[str, Callable[[Report], str]] | None = None,
 ) -> None:
-    """Write each file, then print one document on stdout."""
+    """Write each file, then print one document on stdout; `forms` are what writes them, FORMATS unless given."""
     from relcli.reports.writing import FORMATS, format_for, write_text
 
+    forms = forms or FORMATS
     for file in files or ():
-        write_text(file, FORMATS[format_for(file)](report))
+        write_text(file, forms[format_for(file)](report))
     if format_name == "table":
         from rich.console import Console
 
@@ -136,7 +145,11 @@ def write_report(
 
         (table or print_table)(report, Console())
     else:
-        sys.stdout.write(FORMATS[format_name](report))
+        sys.stdout.write(forms[format_name](report))
+
+
+#: What is counted where it is no rows: the last word of what is being done.
+_UNITS = ("points", "pairs", "heads")
 
 
 @contextmanager
@@ -161,6 +174,8 @@ def progress_bars(quiet: bool) -> Iterator[Callable[[str, int], Callable[[int], 
     def start(what: str, total: int) -> Callable[[int], None]:
         task = bars.add_task(what, total=total, rate="")
         task_begun = time.monotonic()
+        last = what.rpartition(" ")[2]
+        unit = last if last in _UNITS else "rows"
         done = 0
 
         def advance(rows: int) -> None:
@@ -169,7 +184,8 @@ def progress_bars(quiet: bool) -> Iterator[Callable[[str, int], Callable[[int], 
             now = time.monotonic()
             if now - begun > 1 and not bars.live.is_started:
                 bars.start()
-            bars.update(task, completed=done, rate=f"{done / max(now - task_begun, 1e-9):,.0f} rows/s")
+            rate = done / max(now - task_begun, 1e-9)
+            bars.update(task, completed=done, rate=f"{rate:,.{0 if rate >= 10 else 1}f} {unit}/s")
 
         return advance
 

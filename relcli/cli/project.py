@@ -9,23 +9,11 @@ import typer
 
 from relcli.cli import inputs, output
 
-_HOW = "Conventions"
-
 Anchors = Annotated[
     str, typer.Option("--anchors", "-a", metavar="FILE", help="Anchor ids, one a line, or pairs x_id<TAB>y_id.")
 ]
 To = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="A .parquet, .npy or .safetensors to write.")]
 Side = Annotated[str, typer.Option("--side", metavar="x|y", help="The column of anchor pairs that names X's ids.")]
-Standardize = Annotated[
-    bool, typer.Option("--standardize", help="Give each dimension mean 0, deviation 1 first.", rich_help_panel=_HOW)
-]
-Quantize = Annotated[
-    float | None, typer.Option("--quantize", metavar="STEP", help="Round to multiples.", rich_help_panel=_HOW)
-]
-Sparse = Annotated[
-    str | None,
-    typer.Option("--sparse", metavar="K,P", help="Keep the K largest, to the power P (ASIF).", rich_help_panel=_HOW),
-]
 Dtype = Annotated[
     str, typer.Option("--dtype", metavar="TYPE", help="float32, float16, float64, or bfloat16 (.safetensors only).")
 ]
@@ -37,9 +25,9 @@ def project(
     to: To,
     similarity: inputs.Similarity = None,
     center: inputs.Center = None,
-    standardize: Standardize = False,
-    quantize: Quantize = None,
-    sparse: Sparse = None,
+    standardize: inputs.Standardize = False,
+    quantize: inputs.Quantize = None,
+    sparse: inputs.Sparse = None,
     dtype: Dtype = "float32",
     side: Side = "x",
     ids: inputs.Ids = None,

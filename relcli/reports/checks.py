@@ -122,18 +122,23 @@ class Evidence:
     join: Mapping[str, Any] = field(default_factory=dict)
     groups: Sequence[Group] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
+    default_view: str | None = None
 
     @classmethod
     def of(cls, found: Any) -> Evidence:
         """Return the evidence in a Report, or in anything else that has `scores`."""
-        parts = {name: getattr(found, name) for name in ("join", "groups", "settings") if hasattr(found, name)}
+        parts = {
+            name: getattr(found, name)
+            for name in ("join", "groups", "settings", "default_view")
+            if hasattr(found, name)
+        }
         return cls(found.scores, **parts)
 
     @property
     def views(self) -> tuple[str, ...]:
         """The views that were scored, the usual ones first."""
-        scored = {score.view for score in self.scores}
-        return tuple(dict.fromkeys([*(view for view in VIEWS if view in scored), *(s.view for s in self.scores)]))
+        scored = dict.fromkeys(score.view for score in _all_scores(self))
+        return tuple(dict.fromkeys([*(view for view in VIEWS if view in scored), *scored]))
 
 
 @dataclass(frozen=True)
@@ -254,6 +259,31 @@ def judge(found: Any, requirements: Iterable[Requirement], known: Known) -> tupl
     return tuple(_check(required, read(required.target, evidence, known)) for required in requirements)
 
 
+def judge_each(found: Any, requirements: Iterable[Requirement], known: Known, *, column: str) -> tuple[Check, ...]:
+    """
+    Return whether each requirement holds in every group by `column` of anything that has `scores` and `groups`.
+
+    The verdict is that of the worst group, which the reason names; a requirement that names groups itself is
+    judged as it says.
+    """
+    evidence = Evidence.of(found)
+    requirements = tuple(requirements)
+    refuse_unknown(requirements, known, evidence)
+    return tuple(_worst(required, evidence, known, column) for required in requirements)
+
+
+def _worst(required: Requirement, evidence: Evidence, known: Known, column: str) -> Check:
+    if required.target.column is not None:
+        return _check(required, read(required.target, evidence, known))
+    members = _members(Target(required.target.name, column), evidence)
+    checks = []
+    for group in members:
+        check = _check(required, read(Target(required.target.name, column, group.value), evidence, known))
+        reason = f"{column} {group.value}" + (f": {check.reason}" if check.reason else "")
+        checks.append(replace(check, reason=reason))
+    return min(checks, key=lambda check: (check.passed, check.margin if check.margin is not None else -math.inf))
+
+
 def _check(required: Requirement, reading: Reading) -> Check:
     check = Check(required.text, False, bound=required.bound, severity=required.severity, reason=reading.reason)
     if reading.value is None:
@@ -332,10 +362,12 @@ def _default_view(measure: str, evidence: Evidence) -> str:
     """
     Return the relative view where the measure was scored there, else the one where it was.
 
-    Between several methods of a search there is none that is meant: a UsageError.
+    Between several methods of a search there is none that is meant: a UsageError, unless the document says which.
     """
     scored = {score.view for score in _all_scores(evidence) if score.measure == measure}
     views = [view for view in evidence.views if view in scored]
+    if evidence.default_view in views:
+        return str(evidence.default_view)
     if len(views) > 1 and not set(views) <= set(VIEWS):
         raise UsageError(f"{measure!r} was scored by {', '.join(views)}: say which, as in '{views[0]}.{measure}>=…'.")
     return views[0] if views else VIEWS[0]

@@ -46,10 +46,12 @@ def print_hits(retrieval: Retrieval, found: Sequence[QueryHits], console: Consol
 
 def print_figures(retrieval: Retrieval, console: Console) -> None:
     """Print the figures and notes alone: what a document of hits leaves out."""
+    intervals = True
     with safely(console), console.capture() as captured:
         if any(score.section == "Retrieval" for score in retrieval.scores):
-            console.print(_figures(retrieval, console), highlight=False, overflow="ignore", crop=False)
-        for part in _below(retrieval):
+            table, intervals = _figures(retrieval, console)
+            console.print(table, highlight=False, overflow="ignore", crop=False)
+        for part in _below(retrieval, intervals):
             console.print(part, highlight=False, markup=False, emoji=False)
     console.file.write(encodable(captured.get(), console.encoding))
 
@@ -73,10 +75,12 @@ def _parts(retrieval: Retrieval, found: Sequence[QueryHits], console: Console) -
     shown = len(dict.fromkeys(one.query for one in found))
     if shown < count:
         yield f"… {shown:,} of {count:,} queries; -o hits.parquet writes all"
+    intervals = True
     if any(score.section == "Retrieval" for score in retrieval.scores):
+        table, intervals = _figures(retrieval, console)
         yield ""
-        yield _figures(retrieval, console)
-    yield from _below(retrieval)
+        yield table
+    yield from _below(retrieval, intervals)
 
 
 def _header(retrieval: Retrieval, width: int) -> RenderableType:
@@ -207,18 +211,23 @@ def _cut(words: str, room: int) -> str:
     return line if cell_len(line) <= room else set_cell_size(line, room - 1).rstrip() + "…"
 
 
-def _figures(retrieval: Retrieval, console: Console) -> Table:
-    """Return the figures, a row for each method and one for chance, in the first layout that fits."""
-    for heading, joint in ((" ", " "), ("\n", " "), ("\n", "\n")):
+#: Ways to lay the figures out, the widest first: what is before the cut of a heading, and what before an interval,
+#: where None leaves it out.
+_LAYOUTS: tuple[tuple[str, str | None], ...] = ((" ", " "), ("\n", " "), ("\n", "\n"), ("\n", None))
+
+
+def _figures(retrieval: Retrieval, console: Console) -> tuple[Table, bool]:
+    """Return the figures in the first layout that fits, a row for each method and one for chance; with intervals?"""
+    for heading, joint in _LAYOUTS:
         table = _figure_table(retrieval, heading, joint)
         table.width = _width(table, console)
         if table.width <= console.width:
             break
-    return table
+    return table, joint is not None
 
 
-def _figure_table(retrieval: Retrieval, heading: str, joint: str) -> Table:
-    """Return the figures with this before the cut of a heading, and this before the ± of a cell."""
+def _figure_table(retrieval: Retrieval, heading: str, joint: str | None) -> Table:
+    """Return the figures with this before the cut of a heading, and this before the interval of a cell."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -242,7 +251,7 @@ def _figure_table(retrieval: Retrieval, heading: str, joint: str) -> Table:
     return table
 
 
-def _figure(score: Score, joint: str = " ") -> Text:
+def _figure(score: Score, joint: str | None = " ") -> Text:
     from rich.text import Text
 
     if score.value is None:
@@ -253,28 +262,22 @@ def _figure(score: Score, joint: str = " ") -> Text:
     low, high = score.interval.low, score.interval.high
     half = (high - low) / 2
     if abs((low + high) / 2 - score.value) <= half / 4:
-        spread = f"±{_bare_number(score, half)}"
+        spread = f"±{_number(score, half)}"
     else:
         # near 0 and 1 an interval of few queries lies on one side, which a ± would hide
-        spread = f"[{_bare_number(score, low)}–{_bare_number(score, high)}]"
+        spread = f"[{_number(score, low)}–{_number(score, high)}]"
     style = ""
     if score.chance is not None:
         closer = low > score.chance if score.higher_is_closer else high < score.chance
         style = "green" if closer else "dim" if low <= score.chance <= high else "red"
-    return Text(f"{shown}{joint}{spread}", style=style)
-
-
-def _bare_number(score: Score, value: float) -> str:
-    """Return a number without the 0 before its point."""
-    text = _number(score, value)
-    return text.removeprefix("0") if text.startswith("0.") else text
+    return Text(shown if joint is None else f"{shown}{joint}{spread}", style=style)
 
 
 def _number(score: Score, value: float | None) -> str:
     return "" if value is None else phrases.number(value, rank=score.range[0] == 1)
 
 
-def _below(retrieval: Retrieval) -> Iterator[RenderableType]:
+def _below(retrieval: Retrieval, intervals: bool) -> Iterator[RenderableType]:
     from rich.table import Table
     from rich.text import Text
 
@@ -282,7 +285,8 @@ def _below(retrieval: Retrieval) -> Iterator[RenderableType]:
     if figures:
         gallery = figures[0].gallery or 0
         count = figures[0].pairs
-        yield f"figures of {count:,} {'query' if count == 1 else 'queries'} among {gallery:,} items · ± 95 % interval"
+        told = "± 95 % interval" if intervals else "95 % intervals are in the JSON"
+        yield f"figures of {count:,} {'query' if count == 1 else 'queries'} among {gallery:,} items · {told}"
     block = Table.grid(padding=(0, 1, 0, 0))
     block.add_column(no_wrap=True)
     block.add_column(overflow="fold")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -152,7 +153,10 @@ def setting_facts(settings: Mapping[str, Any]) -> list[str]:
         f"{_count(queries)} queries{' (sampled)' if settings.get('sampled') else ''}" if queries else None,
         f"k = {settings['k']}" if settings.get("k") else None,
         f"{settings['similarity']} similarity" if settings.get("similarity") else None,
-        "centred" if settings.get("center") else None,
+        f"rounded to {settings['quantize']:g}" if settings.get("quantize") else None,
+        "the {} largest, to the power {:g}".format(*settings["sparse"]) if settings.get("sparse") else None,
+        "unit rows" if settings.get("l2") else None,
+        "standardised" if settings.get("standardize") else "centred" if settings.get("center") else None,
         f"preset {settings['preset']}" if settings.get("preset") else None,
     )
 
@@ -168,15 +172,31 @@ def check_mark(check: Mapping[str, Any]) -> str:
 
 
 def check_line(check: Mapping[str, Any]) -> str:
-    """Return the requirement, then value, bound and margin, unrounded as they were compared, and the reason."""
-    facts = [
-        f"{name} {check[name]!r}" if name != "margin" else f"margin {check[name]:+.4g}"
-        for name in ("value", "bound", "margin")
-        if check.get(name) is not None
-    ]
+    """Return the requirement, then value and bound, in as many digits as tell them apart, margin and reason."""
+    known = [name for name in ("value", "bound") if check.get(name) is not None]
+    facts = [f"{name} {text}" for name, text in zip(known, apart([check[name] for name in known]), strict=True)]
+    if check.get("margin") is not None:
+        facts.append(f"margin {check['margin']:+.4g}")
     told = f": {joined(facts)}" if facts else ""
     reason = f" ({check['reason']})" if check.get("reason") else ""
     return f"{check.get('requirement', '')}{told}{reason}"
+
+
+def apart(values: Sequence[float]) -> list[str]:
+    """Return numbers in five significant digits, or in as many more as tell those apart that are not equal."""
+    for digits in range(5, 18):
+        texts = [_significant(value, digits) for value in values]
+        if len(set(texts)) >= len(set(values)):
+            break
+    return texts
+
+
+def _significant(value: float, digits: int) -> str:
+    """Return a number as Python writes it, in so many significant digits; all before its point stand."""
+    if isinstance(value, int) or not math.isfinite(value):
+        return f"{value!r}"
+    whole = len(f"{abs(value):.0f}")
+    return f"{float(f'{value:.{max(digits, whole)}g}')!r}"
 
 
 def note_lines(report: Report) -> list[str]:

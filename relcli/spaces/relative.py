@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from relcli.arrays import Floats, unit_rows
+from relcli.arrays import Floats, row_norms, unit_rows
 from relcli.errors import UsageError
 from relcli.spaces.anchors import AnchorChoice, AnchorList, Anchors, quality_facts
 from relcli.spaces.pairing import Ids
@@ -52,6 +52,12 @@ class Standardization:
 
     def __call__(self, v: Floats) -> Floats:
         return (v - self.mean) / self.deviation
+
+
+def to_unit(v: Floats) -> Floats:
+    """Return v [b, d] with every row divided by its norm; rows that have none, or no finite one, stay as they are."""
+    norms = row_norms(v)
+    return v / np.where(np.isfinite(norms) & (norms > 0), norms, 1.0)[:, None]
 
 
 @dataclass(frozen=True)
@@ -113,7 +119,7 @@ class RelativeProjection:
                 part = np.rint(part / self.quantize) * self.quantize
             parts.append(part)
         scores = parts[0] if len(parts) == 1 else np.concatenate([unit_rows(part) for part in parts], axis=1)
-        return scores if self.sparse is None else _sparsified(scores, *self.sparse)
+        return scores if self.sparse is None else sparsified(scores, *self.sparse)
 
     def _fast_cosines(self, v: Any) -> Any:
         squares = RowSquares()(v)[:, 0]
@@ -154,14 +160,20 @@ def _check_sparse(sparse: tuple[int, float], names: tuple[str, ...], dim: int) -
         )
 
 
-def _sparsified(scores: Floats, k: int, power: float) -> Floats:
-    """Return scores [b, a] with all but the k largest of each row 0, raised to `power`, as unit rows."""
-    kept = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-    largest = np.take_along_axis(scores, kept, axis=1)
+def sparsified(scores: Floats, k: int, power: float) -> Floats:
+    """
+    Return scores [b, a] with all but the k largest of each row 0, raised to `power`, as unit rows.
+
+    Of equal ones the first are kept. Partitions each row rather than sorting it.
+    """
+    least = np.partition(scores, -k, axis=1)[:, -k, None]
+    kept = scores > least
+    level = scores == least
+    kept |= level & (np.cumsum(level, axis=1) <= k - kept.sum(axis=1)[:, None])
     out = np.zeros_like(scores)
     # the sign stays: a negative number has no real square root
-    np.put_along_axis(out, kept, np.sign(largest) * np.abs(largest) ** power, axis=1)
-    return unit_rows(out)
+    np.power(np.abs(scores), power, out=out, where=kept)
+    return unit_rows(np.copysign(out, scores, out=out, where=kept))
 
 
 def anchor_digest(x_ids: Ids, y_ids: Ids) -> str:

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from relcli._version import versions
+from relcli.accumulators.columns import SIDES, Columns
+from relcli.accumulators.composite import Bundle
 from relcli.accumulators.neighbors import NeighborLists
 from relcli.accumulators.probe import Census, without_bad_rows
-from relcli.engines.engine import Engine
+from relcli.engines.engine import Engine, Progress
 from relcli.errors import AnchorError, UsageError, did_you_mean
 from relcli.evaluation.groups import Grouping, score_groups
 from relcli.evaluation.items import item_table, most_moved
+from relcli.evaluation.pictures import pictures_of
+from relcli.evaluation.planes import check_projection
 from relcli.evaluation.repeats import with_draws, with_null
 from relcli.evaluation.scoring import Intervals, score_all
-from relcli.evaluation.views import VIEWS, Watch, fill, make_views
+from relcli.evaluation.views import VIEWS, Relate, Watch, fill, make_views
 from relcli.measures.catalog import DEFAULT, find_measures
 from relcli.measures.measure import Measure
+from relcli.reports.pictures import Pictures
 from relcli.reports.report import Report, Score
 from relcli.spaces.anchors import (
     ILL_CONDITIONED,
@@ -29,7 +35,14 @@ from relcli.spaces.anchors import (
     settle_anchors,
 )
 from relcli.spaces.pairing import Ids, PairedSpaces
-from relcli.spaces.relative import Centering, anchor_facts, check_same_frame
+from relcli.spaces.relative import (
+    Centering,
+    RelativeProjection,
+    Standardization,
+    anchor_facts,
+    check_same_frame,
+    to_unit,
+)
 from relcli.spaces.similarity import parse_similarity, similarity_name
 from relcli.spaces.space import Space
 
@@ -41,6 +54,9 @@ SIGNIFICANT = 0.05
 
 #: Mean relative cosines of mismatched rows above this leave little room to differ.
 NARROW = 0.9
+
+#: A note says so where no more than this share of the shared rows is left to score.
+FEW = 0.5
 
 #: What may become of rows and anchors that stand in the way.
 POLICIES = {
@@ -66,15 +82,22 @@ class Options:
     """
     How to compare. `measures` empty means the default ones; `k` is the depth of those named "@k".
 
+    `l2` divides each row by its norm, then `center` subtracts the mean of the rows and `standardize` divides by their
+    deviation too, on both views; `quantize` and `sparse`, (k, p), are of the relative one, as in RelativeProjection.
     `sample` is "auto", "all" or a number of queries; policies are as in the README. `moved` items that
     agree least are named; `null` permuted pairings and `anchor_draws` other choices of anchors are scored too.
+    Pictures show `plot_sample` queries in the two dimensions of `projection`.
     """
 
     measures: tuple[str, ...] = ()
     k: int = 10
     views: tuple[str, ...] = VIEWS
     similarity: str = "cosine"
+    quantize: float | None = None
+    sparse: tuple[int, float] | None = None
     center: bool = False
+    standardize: bool = False
+    l2: bool = False
     include_anchors: bool = False
     sample: str | int = "auto"
     seed: int = 0
@@ -86,6 +109,8 @@ class Options:
     moved: int = 10
     null: int = 0
     anchor_draws: int = 0
+    projection: str = "pca"
+    plot_sample: int = 3000
 
     def __post_init__(self) -> None:
         if self.k < 1:
@@ -96,6 +121,11 @@ class Options:
         if self.seed < 0:
             raise UsageError(f"--seed {self.seed} is negative: seeds are 0 or more.")
         parse_similarity(self.similarity)
+        if self.quantize is not None and not 0 < self.quantize < np.inf:
+            raise UsageError(f"--quantize {self.quantize} is not a positive step, such as 0.01.")
+        check_projection(self.projection)
+        if self.plot_sample < 2:
+            raise UsageError(f"--plot-sample {self.plot_sample} draws nothing: give 2 queries or more.")
         for name, allowed in POLICIES.items():
             said = getattr(self, name)
             if said not in allowed:
@@ -106,6 +136,11 @@ class Options:
                 raise UsageError(
                     f"No view is called {view!r}; there are {', '.join(VIEWS)}.{did_you_mean(view, VIEWS)}"
                 )
+
+    @property
+    def relate(self) -> Relate:
+        """What makes the projections of the relative view."""
+        return partial(RelativeProjection, similarity=self.similarity, quantize=self.quantize, sparse=self.sparse)
 
     @property
     def queries(self) -> int | None:
@@ -140,14 +175,16 @@ def compare(
     pairs: tuple[Ids, Ids] | None = None,
     groups: tuple[str, Ids, Ids] | None = None,
     items: Callable[[dict[str, np.ndarray]], None] | None = None,
+    pictures: Callable[[Pictures], None] | None = None,
     progress: Watch | None = None,
 ) -> Report:
     """
     Return how alike x [n, dx] and y [n', dy] are by the wanted measures, in two passes over the files.
 
     `pairs` names which id of x goes with which of y, where they differ; `groups` a column, its ids and
-    their labels, to score each label alone; `items` is given the table of all queries. `progress` is called
-    with what is being done and the number of pairs to do, and returns what to call as they are done.
+    their labels, to score each label alone; `items` is given the table of all queries, and `pictures` what
+    pictures show, for which some rows are read once more. `progress` is called with what is being done and
+    the number of pairs to do, and returns what to call as they are done.
     """
     measures = find_measures(options.measures or DEFAULT, k=options.k)
     check_same_frame(x, y)
@@ -160,14 +197,9 @@ def compare(
         seed=options.seed,
     )
     shared = len(joined)
-    census = engine.reduce(
-        joined, Census(x.dim, y.dim, sums=options.center), progress and progress("checking rows", len(joined))
-    )
-    joined = without_bad_rows(joined, census, options.on_bad)
-    if options.center:
-        means = (Centering.of(total / max(census.count, 1)) for total in (census.sum_x, census.sum_y))
-        joined = joined.map(*means)
-    _check_depth(measures, len(joined), options.k if items else 0)
+    joined = _scaled(joined, options, engine, progress and progress("checking rows", len(joined)))
+    each = bool(items or pictures)
+    _check_depth(measures, len(joined), options.k if each else 0)
     frame = settle_anchors(joined, anchors, missing=options.missing_anchors, seed=options.seed)  # type: ignore[arg-type]
     joined = joined.with_anchors(frame.x_ids, frame.y_ids, scored=options.include_anchors)
     scored = int(joined.scored.sum())
@@ -180,17 +212,17 @@ def compare(
     if queries == -1:
         queries = None if scored <= ALL_QUERIES else SAMPLED_QUERIES
     grouping = Grouping.of(joined, *groups) if groups else None
-    depth = options.k if items else 1
+    depth = options.k if each else 1
     views = make_views(
-        joined, frame, measures, names=options.views, similarity=options.similarity, queries=queries, depth=depth
+        joined, frame, measures, names=options.views, relate=options.relate, queries=queries, depth=depth
     )
     told = views[0].name
     by_group = (grouping.codes, len(grouping.names)) if grouping else None
-    fill(joined, views, measures, engine, watch=progress, items_of=told if items else None, groups=by_group)
+    fill(joined, views, measures, engine, watch=progress, items_of=told if each else None, groups=by_group)
     sampled = len(views[0].context.queries)
     intervals = Intervals(options.seed)
     scores = score_all(measures, views, intervals, scored)
-    again: dict[str, Any] = {"engine": engine, "similarity": options.similarity, "queries": queries, "watch": progress}
+    again: dict[str, Any] = {"engine": engine, "relate": options.relate, "queries": queries, "watch": progress}
     if options.null:
         scores = with_null(
             scores, joined, frame, measures, draws=options.null, seed=options.seed, names=options.views, **again
@@ -203,6 +235,13 @@ def compare(
     table = item_table(joined, views[0], options.k)
     if items:
         items(table)
+    if pictures:
+        pictures(
+            pictures_of(
+                joined, frame, table, view=told, k=options.k, relate=options.relate, seed=options.seed,
+                projection=options.projection, size=options.plot_sample, labels=groups,
+            )
+        )  # fmt: skip
     frame_facts = anchor_facts(frame, anchors, scored=options.include_anchors)
     notes = _notes(frame_facts, joined, frame, options, scores, sampled, scored)
     if grouping and (left_out := grouping.note()):
@@ -222,6 +261,23 @@ def compare(
     )
 
 
+def _scaled(pair: PairedSpaces, options: Options, engine: Engine, told: Progress | None) -> PairedSpaces:
+    """Return the good pairs with their rows scaled, centred or standardised as is asked for, after one pass."""
+    if options.l2:
+        pair = pair.map(to_unit, to_unit)
+    dims = pair.x.dim, pair.y.dim
+    census = Census(*dims, sums=options.center and not options.standardize)
+    columns = {side: Columns(*dims, side=side) for side in SIDES} if options.standardize else {}
+    found = engine.reduce(pair, Bundle({"census": census, **columns}), told)
+    census = found["census"]  # type: ignore[assignment]
+    pair = without_bad_rows(pair, census, options.on_bad)
+    if options.standardize:
+        return pair.map(*(Standardization.of(found[side].mean, found[side].variance) for side in SIDES))  # type: ignore[attr-defined]
+    if options.center:
+        return pair.map(*(Centering.of(total / max(census.count, 1)) for total in (census.sum_x, census.sum_y)))
+    return pair
+
+
 def _check_depth(measures: Sequence[Measure], pairs: int, least: int) -> None:
     depth = max([least, *(measure.k or 0 for measure in measures if measure.reads is NeighborLists)])
     if depth >= pairs:
@@ -237,7 +293,11 @@ def _settings(options: Options, measures: Sequence[Measure], sampled: int, score
         "k": options.k,
         "views": list(options.views),
         "similarity": similarity_name(parse_similarity(options.similarity)),
+        "quantize": options.quantize,
+        "sparse": list(options.sparse) if options.sparse else None,
         "center": options.center,
+        "standardize": options.standardize,
+        "l2": options.l2,
         "include_anchors": options.include_anchors,
         "queries": sampled,
         "sampled": sampled < scored,
@@ -270,6 +330,10 @@ def _notes(
         )
     if frame.missing:
         notes.append(f"{frame.missing:,} anchors are missing from a space and were left out")
+    if not options.include_anchors and scored < FEW * len(pair):
+        notes.append(
+            f"{len(pair) - scored:,} of {len(pair):,} shared rows are anchors and are not scored: {scored:,} are left"
+        )
     widest = max(pair.x.dim, pair.y.dim)
     held_out = any(score.measure.startswith("heldout-") and score.value is not None for score in scores)
     if len(frame) <= widest and held_out:
@@ -282,7 +346,7 @@ def _notes(
             f"no p-value of {options.null} permutations is below {1 / (options.null + 1):.3f}: --null 19 reaches 0.05"
         )
     narrow = next((s for s in scores if (s.measure, s.view) == ("cosine", "relative")), None)
-    if narrow and narrow.chance is not None and narrow.chance > NARROW and not options.center:
+    if narrow and narrow.chance is not None and narrow.chance > NARROW and not (options.center or options.standardize):
         notes.append(
             f"mismatched rows have relative cosine {narrow.chance:.2f}: the spaces are narrow cones, and --center may "
             "tell more"
