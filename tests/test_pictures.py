@@ -305,6 +305,8 @@ def test_tsne_lays_both_sides_out_together_and_says_so(folder):
     ],
 )
 def test_what_cannot_be_drawn_is_refused_before_any_work(words, said, folder, monkeypatch, capfd):
+    if "--plots" in words:
+        pytest.importorskip("matplotlib", reason="relcli[plot] is not installed")
     monkeypatch.setitem(sys.modules, "umap", None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name, *_: None)
 
