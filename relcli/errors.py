@@ -1,5 +1,5 @@
 """
-Every error a user can meet, one tree, and the nearest-name helper.
+Every error a user can meet, one tree, and what finds the nearest name.
 
 RelcliError                 the command could not answer: exit code 2
 ├── UsageError              a flag, a name or a value that does not exist
@@ -67,6 +67,14 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     """Return " Did you mean 'x'?" for the name nearest to `name`, or "" where none is near."""
     near = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
     return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def check_choice(option: str, said: object, known: Iterable[str]) -> None:
+    """Raise UsageError with the nearest name unless what was said for an option is one of those known."""
+    names = list(known)
+    if said not in names:
+        flag = option.replace("_", "-")
+        raise UsageError(f"--{flag} {said!r} is none of {', '.join(names)}.{did_you_mean(str(said), names)}")
 
 
 def counted(count: int, one: str, many: str | None = None) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 import numpy as np
 
 from relcli.accumulators.accumulator import Context
 from relcli.arrays import ExactSum, Floats
-from relcli.errors import VectorError, first_few
-from relcli.spaces.pairing import Index, PairedBatch, PairedSpaces
+from relcli.errors import VectorError, counted, first_few
+from relcli.spaces.gallery import Gallery
+from relcli.spaces.pairing import Ids, Index, PairedBatch, PairedSpaces
 
 
 def no_pairs(dx: int, dy: int) -> PairedBatch:
@@ -161,6 +163,28 @@ def faults(rows: Floats) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 _FAULTS = {"NaN": "with NaN", "Inf": "with infinite numbers", "zero": "with only zeros"}
 
 
+def _told(kind: str, ids: Ids, name: str) -> str:
+    return f"{counted(len(ids), 'row')} of {name} {_FAULTS[kind]} ({first_few(list(ids))})"
+
+
+def without_bad(rows: Gallery, bad: Mapping[str, Sequence[int]], name: str, policy: str) -> tuple[Gallery, list[str]]:
+    """Return the rows without those whose ranks a survey found bad, and notes; or raise unless `policy` is "drop"."""
+    if not bad:
+        return rows, []
+    if policy == "error":
+        id_of = rows.ids[rows.by_rank]
+        found = "; ".join(_told(kind, id_of[sorted(ranks)], name) for kind, ranks in sorted(bad.items()))
+        raise VectorError(f"{found}. Mend them, or leave those rows out with --on-bad drop.")
+    dropped = np.isin(rows.rank, [rank for ranks in bad.values() for rank in ranks])
+    if dropped.all():
+        raise VectorError(f"All {len(rows):,} rows of {name} hold NaN, Inf or only zeros: nothing is left.")
+    held = "holds" if dropped.sum() == 1 else "hold"
+    was = "was" if dropped.sum() == 1 else "were"
+    return rows.drop(dropped), [
+        f"{counted(int(dropped.sum()), 'row')} of {name} {held} NaN, Inf or only zeros and {was} left out"
+    ]
+
+
 def without_bad_rows(pair: PairedSpaces, census: Census, policy: str) -> PairedSpaces:
     """Return the pairs without the rows that a census found bad, or raise VectorError unless `policy` is "drop"."""
     bad = census.ranks()
@@ -169,9 +193,7 @@ def without_bad_rows(pair: PairedSpaces, census: Census, policy: str) -> PairedS
     id_of = pair.ids[np.argsort(pair.rank)]
     if policy == "error":
         found = "; ".join(
-            f"{len(ranks):,} {'row' if len(ranks) == 1 else 'rows'} of {(pair.x if side == 'x' else pair.y).name} "
-            f"{_FAULTS[kind]} ({first_few(list(id_of[ranks]))})"
-            for (side, kind), ranks in bad.items()
+            _told(kind, id_of[ranks], (pair.x if side == "x" else pair.y).name) for (side, kind), ranks in bad.items()
         )
         raise VectorError(f"{found}. Mend them, or leave those pairs out with --on-bad drop.")
     ranks = sorted({rank for some in bad.values() for rank in some})

@@ -10,11 +10,21 @@ from typing import Any
 import numpy as np
 
 from relcli.api.retrieving import wanted_queries
-from relcli.api.sources import Source, column_of, known_options, open_both, open_space, side_name, wanted_anchors
+from relcli.api.sources import (
+    Source,
+    as_tuples,
+    column_of,
+    known_options,
+    open_both,
+    open_space,
+    side_name,
+    wanted_anchors,
+)
 from relcli.engines.engine import Engine, Progress
 from relcli.engines.local import LocalEngine
 from relcli.errors import IdError, UsageError
 from relcli.formats.ids import LABEL_NAMES, open_pairs, open_values
+from relcli.formats.predictions import joined_columns
 from relcli.formats.shards import split_member
 from relcli.reports.classification import Classification
 from relcli.spaces.anchors import AnchorChoice, AnchorList
@@ -39,11 +49,7 @@ class Classified:
     @property
     def predictions(self) -> dict[str, list[Any]]:
         """The columns id, class, score, margin and runner_up, and label where labels were given."""
-        columns: dict[str, list[Any]] = {}
-        for batch in self.batches:
-            for name, values in batch.columns().items():
-                columns.setdefault(name, []).extend(values)
-        return columns
+        return joined_columns(batch.columns() for batch in self.batches)
 
     def score(self, measure: str, via: str = "asif") -> Any:
         """Return the score of a method."""
@@ -83,9 +89,8 @@ def classify(
     kept in the result. Other `options` are the fields of `relcli.tasks.classify.Options`: tune, center, seed,
     on_duplicate, on_bad, missing_anchors, missing_labels. Raises a RelcliError where no answer is possible.
     """
-    methods = (via,) if isinstance(via, str) else None if via is None else tuple(via)
-    kept = parse_sparse(sparse) if isinstance(sparse, str) else sparse
-    wanted = known_options(ClassifyOptions, "classify", {**options, "via": methods, "sparse": kept})
+    given = {**options, "via": via, "sparse": parse_sparse(sparse) if isinstance(sparse, str) else sparse}
+    wanted = known_options(ClassifyOptions, "classify", as_tuples(given, "via"))
     if y is None and prototypes is None:
         raise UsageError(
             "Nothing says what the classes are: give --prototypes DUMP, the other model's vectors of them, or Y and "

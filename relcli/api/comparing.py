@@ -9,13 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from relcli.api.sources import Source, open_both, pairs_between, wanted_anchors
+from relcli.api.sources import Source, known_options, open_both, pairs_between, wanted_anchors
 from relcli.engines.engine import Engine, Progress
 from relcli.engines.local import LocalEngine
-from relcli.errors import (
-    UsageError,
-    did_you_mean,
-)
+from relcli.errors import UsageError
 from relcli.formats.format import open_labels
 from relcli.formats.items import check_items_path, save_items
 from relcli.reports.pictures import Pictures, check_folder, write_plots
@@ -106,10 +103,6 @@ def compare(
 
 def make_options(**given: Any) -> Options:
     """Return Options from the defaults, then the preset, then what is given and not None."""
-    known = Options.__dataclass_fields__
-    for name in given:
-        if name not in known:
-            raise UsageError(f"compare has no option {name!r}.{did_you_mean(name, known)}")
     said = {name: value for name, value in given.items() if value is not None}
     if "preset" in said:
         said = {**preset_options(said["preset"]), **said}
@@ -122,4 +115,5 @@ def make_options(**given: Any) -> Options:
             said[name] = tuple(dict.fromkeys(said[name]))
     if isinstance(said.get("sparse"), str):
         said["sparse"] = parse_sparse(said["sparse"])
-    return Options(**said)
+    made: Options = known_options(Options, "compare", {**given, **said})
+    return made

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from relcli.api.sources import Source, known_options, open_both, pairs_between, wanted_anchors
+from relcli.api.sources import Source, as_tuples, known_options, open_both, pairs_between, wanted_anchors
 from relcli.engines.engine import Engine, Progress
 from relcli.engines.local import LocalEngine
 from relcli.errors import UsageError
@@ -52,7 +52,7 @@ def match(
     `shared_only` leaves out rows that the other side lacks, and `pairs_out` is a .tsv or .parquet for the pairs.
     Raises a RelcliError where no answer is possible.
     """
-    methods = (via,) if isinstance(via, str) else None if via is None else tuple(via)
+    options = as_tuples({**options, "via": via}, "via")
     if anchors is None or bootstrap is not None:
         if options.pop("seeds", 1) not in (None, 1):
             raise UsageError("--seeds repeats what --anchors are given for. Discover pairs once for each --seed.")
@@ -60,7 +60,7 @@ def match(
             raise UsageError(f"--bootstrap {bootstrap} grows from seeds: list a few pairs with --anchors.")
         if pairs_out is not None:
             check_found_path(pairs_out)
-        wished = {"via": methods, "anchors": bootstrap, "sample": sample, "shared_only": shared_only, **options}
+        wished = {"anchors": bootstrap, "sample": sample, "shared_only": shared_only, **options}
         discovering = known_options(DiscoverOptions, "match", wished)
         sides = open_both(x, y, ids_x, ids_y, key_x, key_y, id_column)
         return discover_pairs(
@@ -76,7 +76,7 @@ def match(
             "--sample, --shared-only and --pairs-out go with the discovery of pairs: leave --anchors out, or grow "
             "them with --bootstrap N."
         )
-    wanted = known_options(MatchOptions, "match", {**options, "via": methods})
+    wanted = known_options(MatchOptions, "match", options)
     spaces = open_both(x, y, ids_x, ids_y, key_x, key_y, id_column)
     return match_spaces(
         *spaces,

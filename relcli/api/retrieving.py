@@ -17,14 +17,15 @@ from relcli.errors import (
     RelcliError,
     UsageError,
 )
+from relcli.evaluation.hits import HitLists, joined_hits
 from relcli.formats.format import open_ids, open_pairs
 from relcli.formats.index import IndexFolder
 from relcli.spaces.anchors import AnchorChoice, AnchorList
 from relcli.spaces.index import need_faiss
 from relcli.spaces.pairing import Ids
 from relcli.spaces.space import Space
-from relcli.tasks.retrieve import HitLists, Queries, Retrieved, joined_hits
 from relcli.tasks.retrieve import Options as RetrieveOptions
+from relcli.tasks.retrieve import Queries, Retrieved
 from relcli.tasks.retrieve import retrieve as retrieve_items
 
 

@@ -17,6 +17,7 @@ from relcli.errors import UsageError
 from relcli.files import sha256_of
 from relcli.formats.heads import check_heads_path, load_heads, save_heads
 from relcli.formats.ids import LABEL_NAMES
+from relcli.formats.predictions import joined_columns
 from relcli.reports.application import Application
 from relcli.reports.report import Score
 from relcli.reports.stitching import Stitching
@@ -104,11 +105,7 @@ class Applied:
     @property
     def predictions(self) -> dict[str, list[Any]]:
         """The columns id, label, score and margin; or id and prediction, numbered where there are several."""
-        columns: dict[str, list[Any]] = {}
-        for batch in self.batches:
-            for name, values in batch.columns().items():
-                columns.setdefault(name, []).extend(values)
-        return columns
+        return joined_columns(batch.columns() for batch in self.batches)
 
     def score(self, measure: str) -> Score:
         """Return the score of that name; KeyError where it is not there."""

@@ -6,27 +6,16 @@ from typing import Annotated
 
 import typer
 
-from relcli.cli import gate, output
+from relcli.cli import gate, inputs, output
 
-_PANEL = "Baseline"
+_baseline = inputs.in_panel("Baseline")
 
 Place = Annotated[str, typer.Argument(metavar="REPORT", help="JSON report of a command that scores; - for stdin.")]
-Baseline = Annotated[
-    str | None, typer.Option("--baseline", metavar="FILE", help="An older report.", rich_help_panel=_PANEL)
-]
-MaxDrop = Annotated[
-    list[str] | None,
-    typer.Option("--max-drop", metavar="NAME=N[%]", help="How far it may fall.", rich_help_panel=_PANEL),
-]
-MaxRise = Annotated[
-    list[str] | None,
-    typer.Option("--max-rise", metavar="NAME=N[%]", help="How far it may rise.", rich_help_panel=_PANEL),
-]
-Significant = Annotated[
-    bool,
-    typer.Option("--significant", help="Pass what is within the combined interval.", rich_help_panel=_PANEL),
-]
-Force = Annotated[bool, typer.Option("--force", help="Compare even where conventions differ.", rich_help_panel=_PANEL)]
+Baseline = Annotated[str | None, _baseline("--baseline", metavar="FILE", help="An older report.")]
+MaxDrop = Annotated[list[str] | None, _baseline("--max-drop", metavar="NAME=N[%]", help="How far it may fall.")]
+MaxRise = Annotated[list[str] | None, _baseline("--max-rise", metavar="NAME=N[%]", help="How far it may rise.")]
+Significant = Annotated[bool, _baseline("--significant", help="Pass what is within the combined interval.")]
+Force = Annotated[bool, _baseline("--force", help="Compare even where conventions differ.")]
 
 
 def check(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -9,34 +10,28 @@ import typer
 
 from relcli.cli import gate, inputs, output
 
-_CLASSES, _METHODS, _FIGURES = "Classes", "Methods", "Figures"
-
-
-def _in(panel: str, *names: str, metavar: str | None = None, said: str) -> typer.models.OptionInfo:
-    return typer.Option(*names, metavar=metavar, help=said, rich_help_panel=panel)
-
+_classes, _methods, _figures, _output = map(inputs.in_panel, ("Classes", "Methods", "Figures", "Output"))
 
 YIfAny = Annotated[str | None, typer.Argument(metavar="Y", help="Dump of the other model; else --prototypes is.")]
-Protos = Annotated[str | None, _in(_CLASSES, "--prototypes", metavar="DUMP", said="Its classes; else rows of Y.")]
+Protos = Annotated[str | None, _classes("--prototypes", metavar="DUMP", help="Its classes; else rows of Y.")]
 Classes = Annotated[
     str | None,
-    _in(_CLASSES, "--classes", metavar="FILE[#COLUMN]", said="Which rows are prototypes: id, or id<TAB>class, a line."),
+    _classes("--classes", metavar="FILE[#COLUMN]", help="Which rows are prototypes: id, or id<TAB>class, a line."),
 ]
 RowsFrom = Annotated[str | None, typer.Option("--rows", metavar="FILE", help="Only these ids of X, or other rows.")]
-Sparse = Annotated[str | None, _in(_METHODS, "--sparse", metavar="K,P", said="Of asif; else chosen on anchors.")]
-Tune = Annotated[str, _in(_METHODS, "--tune", metavar="pairs|labels", said="What held-out anchors are to find.")]
+Sparse = Annotated[str | None, _methods("--sparse", metavar="K,P", help="Of asif; else chosen on anchors.")]
+Tune = Annotated[str, _methods("--tune", metavar="pairs|labels", help="What held-out anchors are to find.")]
 Via = Annotated[
     list[str] | None,
-    _in(_METHODS, "--via", metavar="METHOD", said="asif, relative, translate:…, absolute; the first predicts."),
+    _methods("--via", metavar="METHOD", help="asif, relative, translate:…, absolute; the first predicts."),
 ]
-Center = Annotated[bool, _in(_METHODS, "--center", said="Subtract the anchors' mean on either side first.")]
+Center = Annotated[bool, _methods("--center", help="Subtract the anchors' mean on either side first.")]
 LabelsIn = Annotated[
-    str | None, _in(_FIGURES, "--labels", metavar="FILE[#COLUMN]", said="Table of ids and right classes: score them.")
+    str | None, _figures("--labels", metavar="FILE[#COLUMN]", help="Table of ids and right classes: score them.")
 ]
-Missing = Annotated[str, _in("Bad rows", "--missing-labels", metavar="error|drop", said="Rows without a label.")]
-PerClass = Annotated[bool, _in("Output", "--per-class", said="Show how each class fares by each method.")]
+PerClass = Annotated[bool, _output("--per-class", help="Show how each class fares by each method.")]
 Files = Annotated[
-    list[Path] | None, _in("Output", "-o", "--output", metavar="FILE", said="Predictions or report, by its suffix.")
+    list[Path] | None, _output("-o", "--output", metavar="FILE", help="Predictions or report, by its suffix.")
 ]
 
 
@@ -46,7 +41,7 @@ def classify(
     tune: Tune = "pairs", center: Center = False, seed: inputs.Seed = 0, ids_x: inputs.IdsX = None,
     ids_y: inputs.IdsY = None, key_x: inputs.KeyX = None, key_y: inputs.KeyY = None, id_column: inputs.IdColumn = None,
     on_duplicate: inputs.OnDuplicate = "error", on_bad: inputs.OnBad = "error",
-    missing_labels: Missing = "error", missing_anchors: inputs.MissingAnchors = "error",
+    missing_labels: inputs.MissingLabels = "error", missing_anchors: inputs.MissingAnchors = "error",
     check: gate.FigureChecks = None, fail_under: gate.FailUnder = None, per_class: PerClass = False,
     as_json: output.AsJson = False, format_name: output.TableFormat = None, files: Files = None,
     quiet: output.Quiet = False, workers: output.Workers = None,
@@ -75,5 +70,6 @@ def classify(
         options = {**reading, **bad, **how, **about, "take": lambda some: write(some.columns())}
         found = api.classify(x, y, anchors=anchors, progress=progress, **options).classification  # type: ignore[arg-type]
         found = gate.judged_hits(found, required)  # type: ignore[arg-type,assignment]
-    classification.write(found, chosen, reports, per_class=per_class)
+    table = partial(classification.print_classification, per_class=per_class)
+    output.write_found(found, chosen, reports, table=table, forms=classification.FORMATS)
     gate.tell_and_exit(found.checks, quiet=quiet or chosen in ("table", "markdown"))

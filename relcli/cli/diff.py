@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -36,7 +35,6 @@ def diff(
     Example: relcli diff main.json report.json
     """
     from relcli.reports import diff as diffs
-    from relcli.reports.writing import format_for, write_text
 
     format_chosen = output.chosen_format(as_json, format_name, files, formats=diffs.FORMATS)
     output.refuse_overwriting(files, old, new)
@@ -45,11 +43,4 @@ def diff(
     if not force:
         diffs.refuse_different(before, after)
     found = diffs.diff(before, after)
-    for file in files or ():
-        write_text(file, diffs.FORMATS[format_for(file)](found))
-    if format_chosen == "table":
-        from rich.console import Console
-
-        diffs.print_diff(found, Console())
-    else:
-        sys.stdout.write(diffs.FORMATS[format_chosen](found))
+    output.write_found(found, format_chosen, files, table=diffs.print_diff, forms=diffs.FORMATS)

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-_PANEL = "Discovery (experimental)"
+from relcli.cli.inputs import in_panel
+
+_discovery = in_panel("Discovery (experimental)")
 
 AnchorsOrSeeds = Annotated[
     str | None,
@@ -20,24 +22,17 @@ AnchorsOrSeeds = Annotated[
     ),
 ]
 Bootstrap = Annotated[
-    int | None,
-    typer.Option(
-        "--bootstrap", metavar="N", help="Grow the anchors, a handful of seeds, to N pairs.", rich_help_panel=_PANEL
-    ),
+    int | None, _discovery("--bootstrap", metavar="N", help="Grow the anchors, a handful of seeds, to N pairs.")
 ]
 Sample = Annotated[
-    int | None,
-    typer.Option("--sample", metavar="N", help="Rows of a side to search, 5,000 unless given.", rich_help_panel=_PANEL),
+    int | None, _discovery("--sample", metavar="N", help="Rows of a side to search, 5,000 unless given.")
 ]
-SharedOnly = Annotated[
-    bool, typer.Option("--shared-only", help="Leave out rows that the other side lacks.", rich_help_panel=_PANEL)
-]
+SharedOnly = Annotated[bool, _discovery("--shared-only", help="Leave out rows that the other side lacks.")]
 PairsOut = Annotated[
     Path | None,
-    typer.Option(
+    _discovery(
         "--pairs-out",
         metavar="FILE",
         help="Write the pairs with their confidence (.tsv, .parquet), as --anchors reads them.",
-        rich_help_panel=_PANEL,
     ),
 ]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from relcli.cli import output
+from relcli.cli import inputs, output
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from relcli.reports.retrieval import Retrieval
     from relcli.reports.stitching import Stitching
 
-_PANEL = "Checks"
+_checks = inputs.in_panel("Checks")
 
 
 def _use_settings(context: typer.Context, pair: str | None) -> str | None:
@@ -45,30 +45,22 @@ Pair = Annotated[
 ]
 Checks = Annotated[
     list[str] | None,
-    typer.Option(
+    _checks(
         "--check",
         metavar="TEXT",
         help="Exit 1 unless this holds: 'mrr>=0.9', 'absolute.cosine>0', 'mrr.low>=0.8', 'warn:…'; may be repeated.",
-        rich_help_panel=_PANEL,
     ),
 ]
 FigureChecks = Annotated[
     list[str] | None,
-    typer.Option(
+    _checks(
         "--check",
         metavar="TEXT",
         help="Exit 1 unless this holds: 'relative.accuracy>=0.8', 'warn:translate:ortho.accuracy>0.7'; repeatable.",
-        rich_help_panel=_PANEL,
     ),
 ]
-FailUnder = Annotated[
-    list[str] | None,
-    typer.Option("--fail-under", metavar="NAME=N", help="Exit 1 below this.", rich_help_panel=_PANEL),
-]
-FailOver = Annotated[
-    list[str] | None,
-    typer.Option("--fail-over", metavar="NAME=N", help="Exit 1 above this.", rich_help_panel=_PANEL),
-]
+FailUnder = Annotated[list[str] | None, _checks("--fail-under", metavar="NAME=N", help="Exit 1 below this.")]
+FailOver = Annotated[list[str] | None, _checks("--fail-over", metavar="NAME=N", help="Exit 1 above this.")]
 
 
 def requirements(

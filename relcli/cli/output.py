@@ -7,12 +7,14 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
+
+from relcli.cli.inputs import in_panel
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,30 +23,30 @@ if TYPE_CHECKING:
     from relcli.reports.report import Report
     from relcli.reports.retrieval import QueryHits, Retrieval
 
-_PANEL = "Output"
+_output = in_panel("Output")
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, the same as --format json.", rich_help_panel=_PANEL)]
+Found = TypeVar("Found")
+
+AsJson = Annotated[bool, _output("--json", help="Print JSON, the same as --format json.")]
 FormatName = Annotated[
     str | None,
-    typer.Option(
+    _output(
         "--format",
         "-f",
         metavar="NAME",
         help="table (as it is), json, markdown, html, csv, junit or github: what to print.",
-        rich_help_panel=_PANEL,
     ),
 ]
 OutputFiles = Annotated[
     list[Path] | None,
-    typer.Option(
+    _output(
         "--output",
         "-o",
         metavar="FILE",
         help="Also write .json, .md, .html, .csv, .xml (JUnit) or .txt; may be repeated.",
-        rich_help_panel=_PANEL,
     ),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on stderr but errors.", rich_help_panel=_PANEL)]
+Quiet = Annotated[bool, _output("--quiet", "-q", help="Nothing on stderr but errors.")]
 Workers = Annotated[
     int | None,
     typer.Option(
@@ -133,19 +135,30 @@ def write_report(
     forms: Mapping[str, Callable[[Report], str]] | None = None,
 ) -> None:
     """Write each file, then print one document on stdout; `forms` are what writes them, FORMATS unless given."""
-    from relcli.reports.writing import FORMATS, format_for, write_text
+    from relcli.reports.table import print_table
+    from relcli.reports.writing import FORMATS
 
-    forms = forms or FORMATS
-    for file in files or ():
-        write_text(file, forms[format_for(file)](report))
+    write_found(report, format_name, files, table=table or print_table, forms=forms or FORMATS)
+
+
+def write_found(
+    found: Found,
+    format_name: str,
+    files: Iterable[Path] | None,
+    *,
+    table: Callable[[Found, Console], None],
+    forms: Mapping[str, Callable[[Found], str]],
+) -> None:
+    """Write what a command found to each file, then print one document of it on stdout."""
+    from relcli.reports.writing import write_files
+
+    write_files(found, forms, files or ())
     if format_name == "table":
         from rich.console import Console
 
-        from relcli.reports.table import print_table
-
-        (table or print_table)(report, Console())
+        table(found, Console())
     else:
-        sys.stdout.write(forms[format_name](report))
+        sys.stdout.write(forms[format_name](found))
 
 
 #: What is counted where it is no rows: the last word of what is being done.
@@ -197,35 +210,17 @@ def progress_bars(quiet: bool) -> Iterator[Callable[[str, int], Callable[[int], 
 
 TableFormat = Annotated[
     str | None,
-    typer.Option(
-        "--format",
-        "-f",
-        metavar="NAME",
-        help="table (as it is), json, markdown or csv: what to print.",
-        rich_help_panel=_PANEL,
-    ),
+    _output("--format", "-f", metavar="NAME", help="table (as it is), json, markdown or csv: what to print."),
 ]
 TableFiles = Annotated[
     list[Path] | None,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="FILE",
-        help="Also write .json, .md, .csv or .txt; may be repeated.",
-        rich_help_panel=_PANEL,
-    ),
+    _output("--output", "-o", metavar="FILE", help="Also write .json, .md, .csv or .txt; may be repeated."),
 ]
-AsLines = Annotated[
-    bool, typer.Option("--jsonl", help="Print a line of JSON for each query and method.", rich_help_panel=_PANEL)
-]
+AsLines = Annotated[bool, _output("--jsonl", help="Print a line of JSON for each query and method.")]
 HitFiles = Annotated[
     list[Path] | None,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="FILE",
-        help="Write all hits to a .parquet, .jsonl, .json or .csv; may be repeated.",
-        rich_help_panel=_PANEL,
+    _output(
+        "--output", "-o", metavar="FILE", help="Write all hits to a .parquet, .jsonl, .json or .csv; may be repeated."
     ),
 ]
 

@@ -6,35 +6,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from relcli.cli.inputs import in_panel
 
 if TYPE_CHECKING:
     from relcli.reports.pictures import Pictures
     from relcli.reports.report import Report
 
-_PANEL = "Pictures"
+_drawn = in_panel("Pictures")
 
 Plots = Annotated[
-    Path | None,
-    typer.Option(
-        "--plots",
-        metavar="DIR",
-        help="Draw projections, agreement and groups here, as .png and .svg.",
-        rich_help_panel=_PANEL,
-    ),
+    Path | None, _drawn("--plots", metavar="DIR", help="Draw projections, agreement and groups here, as .png and .svg.")
 ]
-Points = Annotated[
-    Path | None,
-    typer.Option("--points", metavar="FILE", help="Write the points drawn (.parquet, .csv).", rich_help_panel=_PANEL),
-]
-Projection = Annotated[
-    str | None,
-    typer.Option("--projection", metavar="NAME", help="pca unless given; tsne or umap.", rich_help_panel=_PANEL),
-]
-PlotSample = Annotated[
-    int | None,
-    typer.Option("--plot-sample", metavar="N", help="Queries drawn, 3,000 unless given.", rich_help_panel=_PANEL),
-]
+Points = Annotated[Path | None, _drawn("--points", metavar="FILE", help="Write the points drawn (.parquet, .csv).")]
+Projection = Annotated[str | None, _drawn("--projection", metavar="NAME", help="pca unless given; tsne or umap.")]
+PlotSample = Annotated[int | None, _drawn("--plot-sample", metavar="N", help="Queries drawn, 3,000 unless given.")]
 
 
 class Page:

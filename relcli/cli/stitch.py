@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from functools import partial
 
 from relcli.cli import gate, heads, inputs, output
 
@@ -16,7 +16,7 @@ def stitch(
     save_head: heads.SaveHead = None, save_source: heads.SaveSource = None,
     ids: inputs.Ids = None, id_column: inputs.IdColumn = None,
     on_duplicate: inputs.OnDuplicate = "error", on_bad: inputs.OnBad = "error",
-    missing_labels: heads.Missing = "error", missing_anchors: inputs.MissingAnchors = "error",
+    missing_labels: inputs.MissingLabels = "error", missing_anchors: inputs.MissingAnchors = "error",
     check: gate.FigureChecks = None, fail_under: gate.FailUnder = None, fail_over: gate.FailOver = None,
     per_class: heads.PerClass = False, as_json: output.AsJson = False, format_name: output.TableFormat = None,
     files: output.TableFiles = None, quiet: output.Quiet = False,
@@ -28,7 +28,6 @@ def stitch(
     """
     from relcli import api
     from relcli.reports import stitching
-    from relcli.reports.writing import format_for, write_text
 
     chosen = output.chosen_format(as_json, format_name, files, formats=stitching.FORMATS)
     required = gate.parsed_pairs(check, fail_under, fail_over)
@@ -44,12 +43,6 @@ def stitch(
         options = {**rows, **methods, **trained, **bad, **learned, **saved}
         found = api.stitch(*spaces, anchors=anchors, progress=progress, **options)  # type: ignore[arg-type]
     found = gate.judged_pairs(found, required)
-    for file in files or ():
-        write_text(file, stitching.FORMATS[format_for(file)](found))
-    if chosen == "table":
-        from rich.console import Console
-
-        stitching.print_stitching(found, Console(), per_class=per_class)
-    else:
-        sys.stdout.write(stitching.FORMATS[chosen](found))
+    table = partial(stitching.print_stitching, per_class=per_class)
+    output.write_found(found, chosen, files, table=table, forms=stitching.FORMATS)
     gate.tell_and_exit(found.checks, quiet=quiet or chosen in ("table", "markdown"))

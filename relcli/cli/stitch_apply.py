@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from relcli.cli import gate, heads, inputs, output
 
 
@@ -9,7 +11,7 @@ def apply(
     head: heads.SavedHead, y: heads.Dump, via: heads.Via = None, anchors: heads.AnchorPairs = None,
     known: heads.KnownAs = None, labels: heads.Truth = None, split: heads.Tested = None,
     ids: inputs.Ids = None, key: inputs.Key = None, id_column: inputs.IdColumn = None,
-    on_bad: inputs.OnBad = "error", missing_labels: heads.Missing = "drop", check: gate.FigureChecks = None,
+    on_bad: inputs.OnBad = "error", missing_labels: inputs.MissingLabels = "drop", check: gate.FigureChecks = None,
     fail_under: gate.FailUnder = None, fail_over: gate.FailOver = None, per_class: heads.PerClass = False,
     as_json: output.AsJson = False, format_name: output.TableFormat = None, files: heads.PredictionFiles = None,
     quiet: output.Quiet = False, workers: output.Workers = None,
@@ -36,5 +38,6 @@ def apply(
         options = {**reading, **how, "take": lambda some: write(some.columns())}
         found = api.stitch_apply(head, y, progress=progress, **options).application  # type: ignore[arg-type]
         found = gate.judged_hits(found, required)  # type: ignore[arg-type,assignment]
-    application.write(found, chosen, reports, per_class=per_class)
+    table = partial(application.print_application, per_class=per_class)
+    output.write_found(found, chosen, reports, table=table, forms=application.FORMATS)
     gate.tell_and_exit(found.checks, quiet=quiet or chosen in ("table", "markdown"))

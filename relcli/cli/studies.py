@@ -8,26 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+from relcli.cli import groups, inputs, output
 
-from relcli.cli import groups, output
-
-_PANEL = "Output"
+_output = inputs.in_panel("Output")
 
 Resume = Annotated[
     Path | None,
-    typer.Option(
+    _output(
         "--resume",
         metavar="FILE.json",
         help="Keep what is done here, and begin from what is there; the first -o .json unless given.",
-        rich_help_panel=_PANEL,
     ),
 ]
-Plot = Annotated[
-    Path | None, typer.Option("--plot", metavar="FILE", help="Draw a .png or .svg.", rich_help_panel=_PANEL)
-]
+Plot = Annotated[Path | None, _output("--plot", metavar="FILE", help="Draw a .png or .svg.")]
 _TO = "Also write .json, .md, .csv or .txt; may be repeated."
-Files = Annotated[list[Path] | None, typer.Option("--output", "-o", metavar="FILE", help=_TO, rich_help_panel=_PANEL)]
+Files = Annotated[list[Path] | None, _output("--output", "-o", metavar="FILE", help=_TO)]
 
 OUTPUT: groups.Group = {
     "resume": (Resume, None),
@@ -79,7 +74,7 @@ class Output:
 
     def conclude(self, study: Any, forms: Mapping[str, Callable[[Any], str]], show: Callable[[Any, Any], None]) -> None:
         """Write the files and the plot, then print one document on stdout."""
-        from relcli.reports.study import write_files
+        from relcli.reports.writing import write_files
 
         write_files(study, forms, self.to or ())
         if self.plot:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from relcli.accumulators.accumulator import Accumulator
+from relcli.arrays import Floats
 from relcli.evaluation.views import View
 from relcli.measures.interval import LEVEL, RESAMPLES, Bootstrap, jackknife_interval, median_interval, rate_interval
 from relcli.measures.measure import BothWays, Measure, PerQuery, Undefined
@@ -17,10 +18,15 @@ _ARITHMETIC = (ArithmeticError, np.linalg.LinAlgError)
 
 
 class Intervals:
-    """Bootstraps by number of queries, made once each from one seed."""
+    """
+    Intervals over queries: bootstraps by number of queries, made once each from one seed.
 
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
+    Above `bootstrapped` queries, where it is given, means have the normal law's instead: a bootstrap keeps 1,000
+    bytes a query.
+    """
+
+    def __init__(self, seed: int, *, bootstrapped: int | None = None) -> None:
+        self._seed, self._bootstrapped = seed, bootstrapped
         self._made: dict[int, Bootstrap] = {}
 
     def of(self, found: PerQuery) -> Interval | None:
@@ -37,10 +43,19 @@ class Intervals:
             return Interval(*rate_interval(float(values.mean()), len(values)), LEVEL, "Wilson score of queries")
         if len(values) < 2:
             return None
+        if self._bootstrapped is not None and len(values) > self._bootstrapped:
+            return _normal_interval(values)
         if len(values) not in self._made:
             self._made[len(values)] = Bootstrap(len(values), seed=self._seed)
         ends = self._made[len(values)].interval(values)
         return Interval(*ends, LEVEL, f"bootstrap of queries ({RESAMPLES:,} draws), conditional on the gallery")
+
+
+def _normal_interval(values: Floats) -> Interval:
+    """Return the interval of the mean of many values [q] by the normal law."""
+    mean = float(values.mean())
+    half = 1.959964 * float(values.std(ddof=1)) / float(np.sqrt(len(values)))
+    return Interval(mean - half, mean + half, LEVEL, "normal law over queries, conditional on the gallery")
 
 
 def directions_of(found: PerQuery) -> list[np.ndarray]:

@@ -28,6 +28,7 @@ class Steadily:
             parts = []
             for rows in row_slices(len(v), self.rows):
                 missing = self.rows - (rows.stop - rows.start)
-                block = np.pad(v[rows], ((0, missing), (0, 0))) if missing else v[rows]
+                # one layout whatever that of v: sums are taken in the order of memory
+                block = np.pad(v[rows], ((0, missing), (0, 0))) if missing else np.ascontiguousarray(v[rows])
                 parts.append(self.inner(block)[: rows.stop - rows.start])
             return np.concatenate(parts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +16,7 @@ from relcli.accumulators.ranks import RankCounts
 from relcli.accumulators.sample import RowSample
 from relcli.arrays import Floats
 from relcli.engines.engine import Engine, Progress
+from relcli.errors import UsageError, did_you_mean
 from relcli.measures.measure import Measure
 from relcli.spaces.anchors import Anchors
 from relcli.spaces.pairing import Index, PairedSpaces
@@ -36,6 +37,13 @@ Watch = Callable[[str, int], Progress]
 Relate = Callable[[Floats], RelativeProjection]
 
 Kind = type[Accumulator]
+
+
+def check_views(names: Iterable[str]) -> None:
+    """Raise UsageError unless there are views of these names."""
+    for name in names:
+        if name not in VIEWS:
+            raise UsageError(f"No view is called {name!r}; there are {', '.join(VIEWS)}.{did_you_mean(name, VIEWS)}")
 
 
 @dataclass

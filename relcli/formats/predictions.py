@@ -19,6 +19,15 @@ _NUMBERS = ("score", "margin", "prediction")
 Columns = Mapping[str, Sequence[Any]]
 
 
+def joined_columns(batches: Iterable[Columns]) -> dict[str, list[Any]]:
+    """Return the columns of all batches, one below another."""
+    joined: dict[str, list[Any]] = {}
+    for batch in batches:
+        for name, values in batch.items():
+            joined.setdefault(name, []).extend(values)
+    return joined
+
+
 def split_outputs(files: Iterable[str | Path]) -> tuple[list[Path], list[Path]]:
     """Return the files that predictions are written to, by their suffixes, and the others."""
     paths = [Path(file) for file in files]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from relcli.reports.schema import Schema, count, free, list_of, maybe, object_of, text
+from relcli.reports.report import json_text
+from relcli.reports.schema import Schema, count, document_schema, free, list_of, maybe, object_of, text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -51,7 +51,7 @@ def _finite(value: Any) -> Any:
 
 def to_json(check: AnchorCheck) -> str:
     """Return the JSON document."""
-    return json.dumps(asdict(check), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json_text(asdict(check))
 
 
 def anchor_check_schema() -> Schema:
@@ -72,28 +72,21 @@ def anchor_check_schema() -> Schema:
             "near_duplicates": maybe("integer", "Pairs of anchors that say the same."),
         },
     )
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"urn:relcli:anchor-check:{CHECK_VERSION}",
-        **object_of(
-            "relcli anchors check",
-            "How well anchors serve in one space or several.",
-            {
-                "schema_version": {
-                    "type": "string",
-                    "pattern": rf"^{CHECK_VERSION.partition('.')[0]}\.\d+$",
-                    "description": "Version of this document, major.minor; an added key is a minor step.",
-                },
-                "command": text("The command that wrote the document."),
-                "anchors": free("Source, count, duplicates, how many are in all spaces, SHA-256 of the ids."),
-                "spaces": list_of(space, "One entry for each space."),
-                "labels": maybe("object", "Rows and anchors of each label, null where no labels were given."),
-                "notes": list_of({"type": "string"}, "What a reader should know before using the anchors."),
-                "settings": free("The settings that the check depends on."),
-                "versions": free("The version of relcli and of each library that took part."),
-            },
-        ),
-    }
+    return document_schema(
+        "anchor-check",
+        CHECK_VERSION,
+        "How well anchors serve in one space or several.",
+        {
+            "command": text("The command that wrote the document."),
+            "anchors": free("Source, count, duplicates, how many are in all spaces, SHA-256 of the ids."),
+            "spaces": list_of(space, "One entry for each space."),
+            "labels": maybe("object", "Rows and anchors of each label, null where no labels were given."),
+            "notes": list_of({"type": "string"}, "What a reader should know before using the anchors."),
+            "settings": free("The settings that the check depends on."),
+            "versions": free("The version of relcli and of each library that took part."),
+        },
+        title="relcli anchors check",
+    )
 
 
 def print_check(check: AnchorCheck, console: Console) -> None:

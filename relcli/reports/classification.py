@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from relcli.errors import UsageError
 from relcli.reports import phrases
-from relcli.reports.markdown import code, escape
-from relcli.reports.report import Score, json_value
+from relcli.reports.classes import CLASS_FIGURES, SHOWN, class_rows, figure_rows
+from relcli.reports.delimited import csv_text
+from relcli.reports.markdown import bullets, code, escape, fact_bullets, markdown_table, paragraphs
+from relcli.reports.report import Score, document_of, json_text
 from relcli.reports.schema import (
     Schema,
     anchors_schema,
     check_schema,
     count,
+    document_schema,
     free,
     list_of,
     maybe,
@@ -26,9 +26,7 @@ from relcli.reports.schema import (
     space_schema,
     text,
 )
-from relcli.reports.study import as_text, markdown_table, plain_table, printed, study_csv
-from relcli.reports.table import fact_lines
-from relcli.reports.writing import format_for, write_text
+from relcli.reports.table import as_text, fact_grid, marked, plain_table, printed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,9 +36,6 @@ CLASSIFICATION_VERSION = "1.0"
 
 #: How the measures are called to a reader.
 LABELS = {"accuracy": "accuracy", "accuracy@5": "top 5", "weighted-f1": "weighted F1", "macro-f1": "macro F1"}
-
-#: Classes that a table shows where it is not asked for all of them; the JSON holds all.
-SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -79,15 +74,12 @@ class Classification:
 
 def to_document(found: Classification) -> dict[str, Any]:
     """Return the JSON values of the document."""
-    values: dict[str, Any] = json_value(
-        {"schema_version": CLASSIFICATION_VERSION, "command": "classify", **asdict(found)}
-    )
-    return values
+    return document_of(found, "classify", CLASSIFICATION_VERSION)
 
 
 def to_json(found: Classification) -> str:
     """Return the JSON document."""
-    return json.dumps(to_document(found), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json_text(to_document(found))
 
 
 _COLUMNS = ("via", "class", "measure", "value", "low", "high", "chance", "rows")
@@ -95,19 +87,7 @@ _COLUMNS = ("via", "class", "measure", "value", "low", "high", "chance", "rows")
 
 def to_csv(found: Classification) -> str:
     """Return every figure, unrounded, a row each: of a method where `class` is empty, else of a class by it."""
-
-    def rows() -> Iterator[dict[str, Any]]:
-        for score in found.scores:
-            ends = {"low": score.interval.low, "high": score.interval.high} if score.interval else {}
-            of_score = {"via": score.view, "measure": score.measure, "value": score.value, "chance": score.chance}
-            yield {**of_score, **ends, "rows": score.pairs}
-        for entry in found.classes:
-            for name in ("predicted", "precision", "recall", "f1"):
-                if entry[name] is not None:
-                    of_class = {"via": entry["via"], "class": entry["label"], "rows": entry["support"]}
-                    yield {**of_class, "measure": name, "value": entry[name]}
-
-    return study_csv(_COLUMNS, rows())
+    return csv_text(_COLUMNS, figure_rows(found.scores, found.classes))
 
 
 def _facts(found: Classification) -> dict[str, list[str]]:
@@ -157,10 +137,8 @@ def _score_rows(found: Classification) -> tuple[list[str], list[list[str]]]:
     by = {(score.view, score.measure): score for score in found.scores}
     rows = []
     for via in _vias(found):
-        of_accuracy = by[via, "accuracy"].interval
-        interval = f"[{phrases.number(of_accuracy.low)}, {phrases.number(of_accuracy.high)}]" if of_accuracy else ""
         cells = [phrases.number(by[via, name].value or 0.0) for name in names]
-        rows.append([via, cells[0], interval, *cells[1:]])
+        rows.append([via, cells[0], phrases.interval(by[via, "accuracy"]), *cells[1:]])
     for guess, called in (("majority", "commonest class"), ("uniform", "any class")):
         values = found.chance[guess]
         cells = [phrases.MISSING if values.get(name) is None else phrases.number(values[name]) for name in names]
@@ -171,37 +149,13 @@ def _score_rows(found: Classification) -> tuple[list[str], list[list[str]]]:
 def _class_rows(found: Classification, via: str, shown: int | None) -> tuple[list[str], list[list[str]], int]:
     """Return headings, rows, and how many are left out: the classes that a method gave most rows."""
     entries = [entry for entry in found.classes if entry["via"] == via]
-    if shown is not None:
-        entries = sorted(entries, key=lambda entry: -entry["predicted"])
-    kept = entries[:shown]
-    if not found.scores:
-        rows = [[entry["label"], f"{entry['predicted']:,}"] for entry in kept]
-        return ["class", "rows given it"], rows, len(entries) - len(kept)
-    headings = ["class", "precision", "recall", "F1", "rows", "rows given it"]
-    rows = [
-        [
-            entry["label"],
-            *(phrases.number(entry[name]) for name in ("precision", "recall", "f1")),
-            f"{entry['support']:,}",
-            f"{entry['predicted']:,}",
-        ]
-        for entry in kept
-    ]
-    return headings, rows, len(entries) - len(kept)
+    return class_rows(entries, scored=bool(found.scores), shown=shown)
 
 
 def _parts(found: Classification, width: int, per_class: bool) -> Iterator[Any]:
-    from rich.table import Table
     from rich.text import Text
 
-    header = Table.grid(padding=(0, 2, 0, 0))
-    header.add_column(style="bold", no_wrap=True)
-    header.add_column(overflow="fold")
-    facts = _facts(found)
-    label_width = max(map(len, facts)) + 2
-    for label, of_label in facts.items():
-        header.add_row(label, Text("\n".join(fact_lines(of_label, width - label_width))))
-    yield header
+    yield fact_grid(_facts(found), width)
     if found.scores:
         yield ""
         yield plain_table(*_score_rows(found), left=1)
@@ -213,20 +167,9 @@ def _parts(found: Classification, width: int, per_class: bool) -> Iterator[Any]:
             yield plain_table(headings, rows, left=1)
             if more:
                 yield f"… and {more:,} classes more"
-    lines = [*phrases_of_checks(found), *(("note", note) for note in found.notes)]
-    if lines:
-        below = Table.grid(padding=(0, 1, 0, 0))
-        below.add_column(no_wrap=True)
-        below.add_column(overflow="fold")
-        for mark, line in lines:
-            below.add_row(mark, Text(line))
+    if found.checks or found.notes:
         yield ""
-        yield below
-
-
-def phrases_of_checks(found: Classification) -> list[tuple[str, str]]:
-    """Return the mark and the line of each check."""
-    return [(phrases.check_mark(check), phrases.check_line(check)) for check in found.checks]
+        yield marked([*phrases.check_lines(found.checks), *(("note", note) for note in found.notes)])
 
 
 def print_classification(found: Classification, console: Console, *, per_class: bool = False) -> None:
@@ -243,29 +186,16 @@ def to_markdown(found: Classification) -> str:
     """Return the tables and what they rest on."""
     blocks = [
         f"### relcli classify: {code(found.x['name'])} by prototypes of {code(found.prototypes['space']['name'])}",
-        "\n".join(f"- {mark} {escape(line)}" for mark, line in phrases_of_checks(found)),
-        "\n".join(f"- **{label}** {escape(phrases.joined(facts))}" for label, facts in _facts(found).items()),
+        bullets(f"{mark} {escape(line)}" for mark, line in phrases.check_lines(found.checks)),
+        fact_bullets(_facts(found)),
     ]
     if found.scores:
         headings, rows = _score_rows(found)
-        blocks.append(markdown_table(headings, [[*map(escape, row)] for row in rows], left=1))
     else:
         headings, rows, _ = _class_rows(found, _vias(found)[0], None)
-        blocks.append(markdown_table(headings, [[*map(escape, row)] for row in rows], left=1))
-    blocks.append("\n".join(f"- {escape(note)}" for note in found.notes))
-    return "\n\n".join(block for block in blocks if block) + "\n"
-
-
-def write(found: Classification, format_name: str, files: Iterable[str | Path], *, per_class: bool = False) -> None:
-    """Write each file in the form of its suffix, then print one document on stdout."""
-    for file in files:
-        write_text(file, FORMATS[format_for(file)](found))
-    if format_name == "table":
-        from rich.console import Console
-
-        print_classification(found, Console(), per_class=per_class)
-    else:
-        sys.stdout.write(FORMATS[format_name](found))
+    blocks.append(markdown_table(headings, [[*map(escape, row)] for row in rows], left=1))
+    blocks.append(bullets(map(escape, found.notes)))
+    return paragraphs(blocks)
 
 
 FORMATS: dict[str, Callable[[Classification], str]] = {
@@ -285,11 +215,7 @@ def classification_schema() -> Schema:
             "via": text("The method."),
             "label": text("The class."),
             "prototypes": count("Its prototypes."),
-            "predicted": count("Rows that are given it."),
-            "precision": maybe("number", "Share of the scored rows given it that are of it."),
-            "recall": maybe("number", "Share of its rows that are given it."),
-            "f1": maybe("number", "Harmonic mean of both."),
-            "support": maybe("integer", "Its scored rows.", minimum=0),
+            **CLASS_FIGURES,
         },
     )
     cell = object_of(
@@ -320,58 +246,50 @@ def classification_schema() -> Schema:
         "description": "By measure.",
         "additionalProperties": {"type": ["number", "null"]},
     }
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"urn:relcli:classification:{CLASSIFICATION_VERSION}",
-        **object_of(
-            "relcli classification",
-            "Rows of one model classified by another model's prototypes.",
-            {
-                "schema_version": {
-                    "type": "string",
-                    "pattern": rf"^{CLASSIFICATION_VERSION.partition('.')[0]}\.\d+$",
-                    "description": "Version of this document, major.minor; an added key is a minor step.",
+    return document_schema(
+        "classification",
+        CLASSIFICATION_VERSION,
+        "Rows of one model classified by another model's prototypes.",
+        {
+            "command": {"const": "classify"},
+            "x": space_schema("x"),
+            "y": space_schema("y"),
+            "prototypes": object_of(
+                "Prototypes",
+                "The vectors of the classes, in y's space.",
+                {
+                    "space": space_schema("prototypes"),
+                    "source": text("What says which rows they are, and of which classes."),
+                    "count": count("Prototypes."),
+                    "classes": count("Classes."),
                 },
-                "command": {"const": "classify"},
-                "x": space_schema("x"),
-                "y": space_schema("y"),
-                "prototypes": object_of(
-                    "Prototypes",
-                    "The vectors of the classes, in y's space.",
-                    {
-                        "space": space_schema("prototypes"),
-                        "source": text("What says which rows they are, and of which classes."),
-                        "count": count("Prototypes."),
-                        "classes": count("Classes."),
-                    },
-                ),
-                "anchors": anchors_schema(),
-                "rows": object_of(
-                    "Rows",
-                    "What became of the rows to classify.",
-                    {
-                        "source": text("Where they came from."),
-                        "total": count("Rows there were."),
-                        "classified": count("Those that were given a class."),
-                        "scored": count("Those with a label that counts."),
-                        "anchors": count("Left out: anchors."),
-                        "prototypes": count("Left out: rows whose other side is a prototype."),
-                        "duplicates": count("Left out: repeated ids."),
-                        "bad": count("Left out: NaN, infinite numbers or only zeros."),
-                    },
-                ),
-                "sparse": sparse,
-                "scores": list_of(score_schema(), "One entry for each measure and method; none without labels."),
-                "classes": list_of(of_class, "One entry for each method and class."),
-                "chance": {
-                    "type": "object",
-                    "description": "Majority: always the commonest label. Uniform: any class alike.",
-                    "additionalProperties": guess,
+            ),
+            "anchors": anchors_schema(),
+            "rows": object_of(
+                "Rows",
+                "What became of the rows to classify.",
+                {
+                    "source": text("Where they came from."),
+                    "total": count("Rows there were."),
+                    "classified": count("Those that were given a class."),
+                    "scored": count("Those with a label that counts."),
+                    "anchors": count("Left out: anchors."),
+                    "prototypes": count("Left out: rows whose other side is a prototype."),
+                    "duplicates": count("Left out: repeated ids."),
+                    "bad": count("Left out: NaN, infinite numbers or only zeros."),
                 },
-                "settings": free("The settings that the figures depend on."),
-                "versions": free("The versions of relcli and its libraries."),
-                "notes": list_of({"type": "string"}, "What a reader should know before trusting the figures."),
-                "checks": list_of(check_schema(), "The requirements that were tested."),
+            ),
+            "sparse": sparse,
+            "scores": list_of(score_schema(), "One entry for each measure and method; none without labels."),
+            "classes": list_of(of_class, "One entry for each method and class."),
+            "chance": {
+                "type": "object",
+                "description": "Majority: always the commonest label. Uniform: any class alike.",
+                "additionalProperties": guess,
             },
-        ),
-    }
+            "settings": free("The settings that the figures depend on."),
+            "versions": free("The versions of relcli and its libraries."),
+            "notes": list_of({"type": "string"}, "What a reader should know before trusting the figures."),
+            "checks": list_of(check_schema(), "The requirements that were tested."),
+        },
+    )

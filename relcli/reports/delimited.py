@@ -1,9 +1,10 @@
-"""The scores as comma-separated values, one row a score."""
+"""Rows as comma-separated values, and the scores of a report, one row a score."""
 
 from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from relcli.reports.report import Report, to_document
@@ -41,14 +42,19 @@ COLUMNS = (
 )
 
 
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return rows by column, unrounded; what is missing is empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
 def to_csv(report: Report) -> str:
     """Return every field of every score, unrounded; the names of the spaces tell joined files apart."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for score in to_document(report)["scores"]:
-        writer.writerow({"x": report.x.get("name"), "y": report.y.get("name"), **_flat(score)})
-    return text.getvalue()
+    names = {"x": report.x.get("name"), "y": report.y.get("name")}
+    return csv_text(COLUMNS, ({**names, **_flat(score)} for score in to_document(report)["scores"]))
 
 
 def _flat(score: dict[str, Any]) -> dict[str, Any]:

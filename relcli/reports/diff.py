@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from relcli.errors import UsageError
@@ -25,7 +24,7 @@ from relcli.reports.checks import (
     split_name,
 )
 from relcli.reports.reading import read_report
-from relcli.reports.report import Report, Score, json_value
+from relcli.reports.report import Report, Score, document_of, json_text
 from relcli.reports.schema import Schema, list_of, maybe, object_of, text
 
 if TYPE_CHECKING:
@@ -306,8 +305,7 @@ def _change(old: Score | None, new: Score | None) -> Change:
 
 def to_json(found: Diff) -> str:
     """Return the JSON document."""
-    document = {"schema_version": DIFF_VERSION, "command": "diff", **asdict(found)}
-    return json.dumps(json_value(document), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    return json_text(document_of(found, "diff", DIFF_VERSION))
 
 
 def diff_schema() -> Schema:
@@ -352,7 +350,7 @@ def _side(side: str) -> Schema:
 
 def to_markdown(found: Diff) -> str:
     """Return the change table in Markdown, fit for a comment on a pull request."""
-    from relcli.reports.markdown import code, escape
+    from relcli.reports.markdown import bullets, code, escape, paragraphs
 
     rows = [["measure", "view", "old", "new", "Δ", "±", ""], [":--", ":--", "--:", "--:", "--:", "--:", ":--"]]
     rows += [[escape(cell) for cell in row] for row in _rows(found)]
@@ -360,9 +358,9 @@ def to_markdown(found: Diff) -> str:
     blocks = [
         "### relcli diff: " + " → ".join(names),
         "\n".join(f"| {' | '.join(row)} |" for row in rows),
-        "\n".join(f"- {escape(note)}" for note in _notes(found)),
+        bullets(map(escape, _notes(found))),
     ]
-    return "\n\n".join(block for block in blocks if block) + "\n"
+    return paragraphs(blocks)
 
 
 def to_text(found: Diff, *, width: int = 80) -> str:

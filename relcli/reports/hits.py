@@ -13,6 +13,7 @@ from relcli.reports.schema import (
     Schema,
     anchors_schema,
     check_schema,
+    document_schema,
     free,
     list_of,
     maybe,
@@ -21,7 +22,7 @@ from relcli.reports.schema import (
     space_schema,
     text,
 )
-from relcli.reports.table import aligned, encodable, fact_lines, safely
+from relcli.reports.table import aligned, encodable, fact_grid, marked, print_parts, safely
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -37,11 +38,7 @@ _LEAST_TEXT = 12
 
 def print_hits(retrieval: Retrieval, found: Sequence[QueryHits], console: Console) -> None:
     """Print the first queries' hits, then the figures, as wide as the console allows; only shown texts are cut."""
-    with safely(console), console.capture() as captured:
-        for part in _parts(retrieval, found, console):
-            console.print(part, highlight=False, markup=False, emoji=False, overflow="ignore", crop=False)
-    lines = (line.rstrip() for line in captured.get().rstrip("\n").split("\n"))
-    console.file.write(encodable("\n".join(lines) + "\n", console.encoding))
+    print_parts(_parts(retrieval, found, console), console)
 
 
 def print_figures(retrieval: Retrieval, console: Console) -> None:
@@ -84,9 +81,6 @@ def _parts(retrieval: Retrieval, found: Sequence[QueryHits], console: Console) -
 
 
 def _header(retrieval: Retrieval, width: int) -> RenderableType:
-    from rich.table import Table
-    from rich.text import Text
-
     x, y = aligned(*([str(s.get("name", "")), *phrases.space_facts(s)] for s in (retrieval.x, retrieval.y)))
     settings, queries = retrieval.settings, retrieval.queries
     count = int(queries["count"])
@@ -100,14 +94,7 @@ def _header(retrieval: Retrieval, width: int) -> RenderableType:
         "anchors": phrases.anchor_facts(retrieval.anchors),
         "asked": [fact for fact in facts if fact],
     }
-    header = Table.grid(padding=(0, 2, 0, 0))
-    header.add_column(style="bold", no_wrap=True)
-    header.add_column(overflow="fold")
-    label_width = max(map(len, rows)) + 2
-    for label, of_label in rows.items():
-        if of_label:
-            header.add_row(label, Text("\n".join(fact_lines(of_label, width - label_width))))
-    return header
+    return fact_grid(rows, width)
 
 
 def _tables(found: Sequence[QueryHits], vias: Sequence[str], console: Console) -> list[Table]:
@@ -278,29 +265,23 @@ def _number(score: Score, value: float | None) -> str:
 
 
 def _below(retrieval: Retrieval, intervals: bool) -> Iterator[RenderableType]:
-    from rich.table import Table
-    from rich.text import Text
-
     figures = [score for score in retrieval.scores if score.section == "Retrieval"]
     if figures:
         gallery = figures[0].gallery or 0
         count = figures[0].pairs
         told = "± 95 % interval" if intervals else "95 % intervals are in the JSON"
         yield f"figures of {count:,} {'query' if count == 1 else 'queries'} among {gallery:,} items · {told}"
-    block = Table.grid(padding=(0, 1, 0, 0))
-    block.add_column(no_wrap=True)
-    block.add_column(overflow="fold")
+    lines: list[tuple[str | Text, str]] = []
     for score in retrieval.scores:
         if score.section == "Index":
             what = f"{score.view}: {retrieval.settings['index']} finds"
-            block.add_row("index", Text(f"{what} {_figure(score)} of the exact {retrieval.settings['k']} best"))
+            lines.append(("index", f"{what} {_figure(score)} of the exact {retrieval.settings['k']} best"))
     reasons = dict.fromkeys(score.undefined_because for score in figures if score.undefined_because)
     notes = [f"{phrases.MISSING} {reason}" for reason in reasons] + list(retrieval.notes)
     notes += [f"{side}: {note}" for side in "xy" for note in getattr(retrieval, side).get("notes") or ()]
-    for note in notes:
-        block.add_row("note", Text(note))
-    if block.row_count:
-        yield block
+    lines += [("note", note) for note in notes]
+    if lines:
+        yield marked(lines)
 
 
 def retrieval_schema() -> Schema:
@@ -328,30 +309,22 @@ def retrieval_schema() -> Schema:
             "hits": list_of(hit, "Its hits, best first."),
         },
     )
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"urn:relcli:retrieval:{SCHEMA_VERSION}",
-        **object_of(
-            "relcli retrieval",
-            "What queries of one embedding space found in another.",
-            {
-                "schema_version": {
-                    "type": "string",
-                    "pattern": rf"^{SCHEMA_VERSION.partition('.')[0]}\.\d+$",
-                    "description": "Version of this document, major.minor; an added key is a minor step.",
-                },
-                "command": text("The command that wrote the document."),
-                "hits": list_of(query, "One entry for each query and method, queries in the order they were asked."),
-                "x": space_schema("x"),
-                "y": space_schema("y"),
-                "queries": free("How many queries there were, from where, and how many are in the figures."),
-                "anchors": anchors_schema(),
-                "scores": list_of(score_schema(), "One entry for each figure and method, empty where nothing is true."),
-                "settings": free("The settings that the hits depend on."),
-                "versions": free("The version of relcli and of each library that computed the scores."),
-                "notes": list_of({"type": "string"}, "What a reader should know before trusting the hits."),
-                "checks": list_of(check_schema(), "The requirements that were tested, empty where there were none."),
-            },
-            optional=("checks",),
-        ),
-    }
+    return document_schema(
+        "retrieval",
+        SCHEMA_VERSION,
+        "What queries of one embedding space found in another.",
+        {
+            "command": text("The command that wrote the document."),
+            "hits": list_of(query, "One entry for each query and method, queries in the order they were asked."),
+            "x": space_schema("x"),
+            "y": space_schema("y"),
+            "queries": free("How many queries there were, from where, and how many are in the figures."),
+            "anchors": anchors_schema(),
+            "scores": list_of(score_schema(), "One entry for each figure and method, empty where nothing is true."),
+            "settings": free("The settings that the hits depend on."),
+            "versions": free("The version of relcli and of each library that computed the scores."),
+            "notes": list_of({"type": "string"}, "What a reader should know before trusting the hits."),
+            "checks": list_of(check_schema(), "The requirements that were tested, empty where there were none."),
+        },
+        optional=("checks",),
+    )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from relcli.reports.report import json_text
 from relcli.reports.table import encodable, safely
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _finite(value: Any) -> Any:
 
 def to_json(inspection: Inspection) -> str:
     """Return the JSON document."""
-    return json.dumps(asdict(inspection), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json_text(asdict(inspection))
 
 
 def inspection_schema() -> dict[str, Any]:

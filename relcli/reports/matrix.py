@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from relcli.reports.markdown import code, escape
+from relcli.reports.delimited import csv_text
+from relcli.reports.markdown import bullets, code, escape, markdown_table, paragraphs
 from relcli.reports.phrases import MISSING
 from relcli.reports.schema import free, list_of, maybe, object_of, space_schema, study_schema, text
-from relcli.reports.study import as_text, blocks, markdown_table, plain_table, printed, shown, study_csv, wrapped
+from relcli.reports.study import blocks, shown, wrapped
 from relcli.reports.study import study_json as to_json
+from relcli.reports.table import as_text, plain_table, printed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -69,7 +71,7 @@ def to_csv(matrix: Matrix) -> str:
                     score = {**next(same, {}), "value": value, "pairs": cell["pairs"]}
                     yield {"measure": of_measure["measure"], "view": of_measure["view"], **score, "x": x, "y": y}
 
-    return study_csv(COLUMNS, rows())
+    return csv_text(COLUMNS, rows())
 
 
 def _facts(matrix: Matrix) -> list[str]:
@@ -201,7 +203,7 @@ def to_markdown(matrix: Matrix) -> str:
     """Return the tables in Markdown."""
     parts = [
         f"### relcli matrix: {len(matrix.spaces)} spaces",
-        "\n".join(f"- {escape(fact)}" for fact in _facts(matrix)),
+        bullets(map(escape, _facts(matrix))),
     ]
     for of_measure in matrix.matrices:
         headings, rows = _square(matrix, of_measure, names=True)
@@ -210,8 +212,8 @@ def to_markdown(matrix: Matrix) -> str:
     if matrix.correlations:
         rows = [[*map(escape, row)] for row in _correlation_rows(matrix)]
         parts += [f"**{escape(_correlated(matrix))}**", markdown_table(_CORRELATED, rows, left=2)]
-    parts.append("\n".join(f"- {escape(note)}" for note in matrix.notes))
-    return "\n\n".join(part for part in parts if part) + "\n"
+    parts.append(bullets(map(escape, matrix.notes)))
+    return paragraphs(parts)
 
 
 FORMS = {"table": to_text, "json": to_json, "markdown": to_markdown, "csv": to_csv}

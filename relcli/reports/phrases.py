@@ -80,7 +80,7 @@ def columns_for(report: Report, *names: str) -> list[Column]:
     level = next((f"{s.interval.level:.0%}".replace("%", " %") for s in report.scores if s.interval), "95 %")
     columns = {
         "value": Column("value", value),
-        "interval": Column(level, _interval),
+        "interval": Column(level, interval),
         "half-width": Column(f"± {level}", _half_width),
         "chance": Column("chance", lambda score: _figure(score, score.chance)),
         "x→y": Column("x→y", lambda score: _figure(score, score.forward)),
@@ -161,9 +161,9 @@ def setting_facts(settings: Mapping[str, Any]) -> list[str]:
     )
 
 
-def check_lines(report: Report) -> list[tuple[str, str]]:
+def check_lines(checks: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """Return for each check ✓, ✗ or ! (a warning), and its requirement with value, bound and margin."""
-    return [(check_mark(check), check_line(check)) for check in report.checks]
+    return [(check_mark(check), check_line(check)) for check in checks]
 
 
 def check_mark(check: Mapping[str, Any]) -> str:
@@ -276,7 +276,8 @@ def group_rows(report: Report) -> tuple[list[str], list[list[str]]]:
     return [f"{report.groups[0].column}", "queries", *(labels[name] for name in shown)], rows
 
 
-def _interval(score: Score) -> str:
+def interval(score: Score) -> str:
+    """Return the ends of a score's interval, "" where it has none."""
     if score.interval is None:
         return ""
     return f"[{_figure(score, score.interval.low)}, {_figure(score, score.interval.high)}]"

@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from relcli.reports import phrases
-from relcli.reports.markdown import code, escape
-from relcli.reports.report import json_value
-from relcli.reports.schema import Schema, anchors_schema, count, free, list_of, maybe, object_of, space_schema, text
-from relcli.reports.table import fact_lines, print_parts
+from relcli.reports.delimited import csv_text
+from relcli.reports.markdown import bullets, code, escape, fact_bullets, markdown_table, paragraphs
+from relcli.reports.report import document_of, json_text, json_value
+from relcli.reports.schema import (
+    Schema,
+    anchors_schema,
+    count,
+    document_schema,
+    free,
+    list_of,
+    maybe,
+    object_of,
+    space_schema,
+    text,
+)
+from relcli.reports.table import as_text, fact_grid, marked, plain_table, printed
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.text import Text
 
 #: major.minor of the JSON document; an added key is a minor step, anything else a major one.
 RECOMMENDATION_VERSION = "1.0"
+
+#: From this width of the screen on the table tells what each way took.
+_ROOM = 90
 
 #: What held-out anchors are scored by for each purpose.
 MEASURES = {"retrieval": "mrr", "stitching": "accuracy"}
@@ -34,7 +48,7 @@ class Trial:
     """
     How one way did on the held-out anchors: the mean score and its standard error over them.
 
-    `merit` is the mean of what ways are chosen by, `behind` by how much it is less than that of the way chosen, and
+    `merit` is the mean of what ways are chosen by, `behind` by how much it is less than the highest, and
     `behind_se` the standard error of that difference, taken anchor by anchor. `back` is the score from y to x, None
     where it was not asked for.
     """
@@ -53,7 +67,7 @@ class Trial:
 @dataclass(frozen=True)
 class Choice:
     """
-    The way chosen for a purpose, and the table it was chosen from, best first.
+    The way chosen for a purpose, and the table it was chosen from, the highest merit first.
 
     `flags` is how to ask for it. `rows` tells how many rows were searched or trained on, of how many; `bytes` what
     was kept of them, read once for all ways.
@@ -105,25 +119,23 @@ class Recommendation:
 
 def told(choice: Choice) -> str:
     """Return in a line what was chosen, and from what."""
-    best = choice.trials[0]
+    chosen = choice.trial(choice.via)
     label = _LABELS[choice.measure]
+    level = "" if chosen == choice.trials[0] else "level with "
     return (
-        f"auto is {choice.via}: {label} {phrases.number(best.score)} ± {phrases.number(best.se)} on "
-        f"{choice.anchors:,} anchors held out in {choice.folds} folds, the best of {len(choice.trials)} ways"
+        f"auto is {choice.via}: {label} {phrases.number(chosen.score)} ± {phrases.number(chosen.se)} on "
+        f"{choice.anchors:,} anchors held out in {choice.folds} folds, {level}the best of {len(choice.trials)} ways"
     )
 
 
 def to_document(found: Recommendation) -> dict[str, Any]:
     """Return the JSON values of the document."""
-    values: dict[str, Any] = json_value(
-        {"schema_version": RECOMMENDATION_VERSION, "command": "recommend", **asdict(found)}
-    )
-    return values
+    return document_of(found, "recommend", RECOMMENDATION_VERSION)
 
 
 def to_json(found: Recommendation) -> str:
     """Return the JSON document."""
-    return json.dumps(to_document(found), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json_text(to_document(found))
 
 
 _COLUMNS = (
@@ -133,38 +145,34 @@ _COLUMNS = (
 
 def to_csv(found: Recommendation) -> str:
     """Return every way tried, unrounded, a row each."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, _COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for choice in found.choices:
-        for trial in choice.trials:
-            chosen = "true" if trial.via == choice.via else "false"
-            writer.writerow(
-                {"purpose": choice.purpose, "measure": choice.measure, "chosen": chosen, **json_value(asdict(trial))}
-            )
-    return out.getvalue()
+    rows = (
+        {
+            "purpose": choice.purpose,
+            "measure": choice.measure,
+            "chosen": "true" if trial.via == choice.via else "false",
+            **json_value(asdict(trial)),
+        }
+        for choice in found.choices
+        for trial in choice.trials
+    )
+    return csv_text(_COLUMNS, rows)
 
 
 def to_markdown(found: Recommendation) -> str:
     """Return the tables and what they rest on."""
     blocks = [f"### relcli recommend: {code(found.x['name'])} → {code(found.y['name'])}"]
-    blocks.append("\n".join(f"- **{label}** {escape(phrases.joined(facts))}" for label, facts in _facts(found).items()))
+    blocks.append(fact_bullets(_facts(found)))
     for choice in found.choices:
         headings, rows = _figures(choice)
-        lines = [headings, [":--", *("--:" for _ in headings[1:])], *([*map(escape, row)] for row in rows)]
         blocks.append(f"**For {choice.purpose}**: {code(choice.flags)}")
-        blocks.append("\n".join(f"| {' | '.join(line)} |" for line in lines))
-    blocks.append("\n".join(f"- {escape(note)}" for note in found.notes))
-    return "\n\n".join(block for block in blocks if block) + "\n"
+        blocks.append(markdown_table(headings, [[*map(escape, row)] for row in rows], left=1))
+    blocks.append(bullets(map(escape, found.notes)))
+    return paragraphs(blocks)
 
 
 def to_text(found: Recommendation, *, width: int = 80) -> str:
     """Return the table without colour."""
-    from rich.console import Console
-
-    file = io.StringIO()
-    print_recommendation(found, Console(file=file, width=width, color_system=None, legacy_windows=False))
-    return file.getvalue()
+    return as_text(lambda room: _parts(found, room), width=width)
 
 
 FORMATS: dict[str, Callable[[Recommendation], str]] = {
@@ -177,42 +185,37 @@ FORMATS: dict[str, Callable[[Recommendation], str]] = {
 
 def print_recommendation(found: Recommendation, console: Console) -> None:
     """Print what was tried, best first, and what to ask for."""
-    print_parts(_parts(found, console), console)
+    printed(lambda width: _parts(found, width), console)
 
 
-def _parts(found: Recommendation, console: Console) -> Iterator[RenderableType]:
-    from rich import box
-    from rich.table import Table
+def _parts(found: Recommendation, width: int) -> Iterator[RenderableType]:
     from rich.text import Text
 
-    header = Table.grid(padding=(0, 2, 0, 0))
-    header.add_column(style="bold", no_wrap=True)
-    header.add_column(overflow="fold")
-    facts = _facts(found)
-    label_width = max(map(len, facts)) + 2
-    for label, of_label in facts.items():
-        header.add_row(label, Text("\n".join(fact_lines(of_label, console.width - label_width))))
-    yield header
+    yield fact_grid(_facts(found), width)
     for choice in found.choices:
         yield ""
         yield Text(f"for {choice.purpose}", style="bold")
         headings, rows = _figures(choice)
-        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-        table.add_column(headings[0], overflow="fold")
-        for heading in headings[1:]:
-            table.add_column(heading, justify="right", no_wrap=True)
+        if width < _ROOM:
+            # the seconds make room for names; they are in the CSV and the JSON
+            headings, rows = headings[:-1], [row[:-1] for row in rows]
+        table = plain_table(headings, [], left=1, folded=True)
         for row in rows:
-            table.add_row(*map(Text, row), style="bold" if row[0] == choice.via else "")
+            table.add_row(_broken(row[0]), *map(Text, row[1:]), style="bold" if row[0] == choice.via else "")
         yield table
         yield Text(f"recommended: {choice.flags}")
     if found.notes:
         yield ""
-        notes = Table.grid(padding=(0, 1, 0, 0))
-        notes.add_column(no_wrap=True)
-        notes.add_column(overflow="fold")
-        for note in found.notes:
-            notes.add_row("note", Text(note))
-        yield notes
+        yield marked(("note", note) for note in found.notes)
+
+
+def _broken(via: str) -> Text:
+    """Return the name of a way, each member of a product on a line of its own."""
+    from rich.text import Text
+
+    if not via.startswith("product:"):
+        return Text(via)
+    return Text(re.sub(r"^product:|,(?=relative|translate|absolute)", lambda found: f"{found[0]}\n  ", via))
 
 
 def _facts(found: Recommendation) -> dict[str, list[str]]:
@@ -233,9 +236,9 @@ def _figures(choice: Choice) -> tuple[list[str], list[list[str]]]:
     back = any(trial.back is not None for trial in choice.trials)
     headings = ["via", f"{_LABELS[choice.measure]} ± SE", MERITS[choice.purpose], "behind ± SE"]
     rows = []
-    for trial in choice.trials:
+    for place, trial in enumerate(choice.trials):
         behind = phrases.MISSING
-        if trial.via != choice.via:
+        if place:
             behind = f"{phrases.number(trial.behind)} ± {phrases.number(trial.behind_se)}"
         cells = [trial.via, f"{phrases.number(trial.score)} ± {phrases.number(trial.se)}", phrases.number(trial.merit)]
         cells.append(behind)
@@ -251,7 +254,7 @@ def choice_schema() -> Schema:
         ("score", "Mean over the held-out anchors."),
         ("se", "Its standard error over them."),
         ("merit", "Mean of what ways are chosen by."),
-        ("behind", "How much less its merit is than that of the way chosen."),
+        ("behind", "How much less its merit is than the highest."),
         ("behind_se", "Standard error of that difference, anchor by anchor."),
         ("lead", "What parts level scores: the own row's lead over the others, in deviations; 0 for stitching."),
         ("seconds", "What trying it took."),
@@ -276,33 +279,25 @@ def choice_schema() -> Schema:
             "rows": free("Rows searched or trained on (used), of how many (of)."),
             "bytes": count("Bytes of vectors kept, read once for all ways."),
             "seconds": {"type": "number", "description": "What the choice took."},
-            "trials": list_of(trial, "Every way tried, best first."),
+            "trials": list_of(trial, "Every way tried, the highest merit first."),
         },
     )
 
 
 def recommendation_schema() -> Schema:
     """Return the JSON Schema (draft 2020-12) of the document; minor versions may add keys."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"urn:relcli:recommendation:{RECOMMENDATION_VERSION}",
-        **object_of(
-            "relcli recommendation",
-            "Which way suits two spaces, by held-out anchors.",
-            {
-                "schema_version": {
-                    "type": "string",
-                    "pattern": rf"^{RECOMMENDATION_VERSION.partition('.')[0]}\.\d+$",
-                    "description": "Version of this document, major.minor; an added key is a minor step.",
-                },
-                "command": {"const": "recommend"},
-                "x": space_schema("x"),
-                "y": space_schema("y"),
-                "anchors": anchors_schema(),
-                "choices": list_of(choice_schema(), "One for each purpose."),
-                "settings": free("Every option, with defaults filled in."),
-                "versions": free("Versions of relcli, Python and numpy."),
-                "notes": list_of({"type": "string"}, "What a reader should know before trusting it."),
-            },
-        ),
-    }
+    return document_schema(
+        "recommendation",
+        RECOMMENDATION_VERSION,
+        "Which way suits two spaces, by held-out anchors.",
+        {
+            "command": {"const": "recommend"},
+            "x": space_schema("x"),
+            "y": space_schema("y"),
+            "anchors": anchors_schema(),
+            "choices": list_of(choice_schema(), "One for each purpose."),
+            "settings": free("Every option, with defaults filled in."),
+            "versions": free("Versions of relcli, Python and numpy."),
+            "notes": list_of({"type": "string"}, "What a reader should know before trusting it."),
+        },
+    )

@@ -189,7 +189,7 @@ def from_document(document: Mapping[str, Any]) -> Report:
 
 def to_json(report: Report) -> str:
     """Return the report as a JSON document."""
-    return json.dumps(to_document(report), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    return json_text(to_document(report))
 
 
 def _finite(number: float | None) -> float | None:
@@ -205,6 +205,17 @@ def json_value(value: Any) -> Any:
     if hasattr(value, "item"):  # a numpy or torch scalar, without importing either
         value = value.item()
     return _finite(value) if isinstance(value, float) else value
+
+
+def document_of(found: Any, command: str, version: str) -> dict[str, Any]:
+    """Return what a command found, a dataclass of plain values, as the JSON values of its document."""
+    document: dict[str, Any] = json_value({"schema_version": version, "command": command, **asdict(found)})
+    return document
+
+
+def json_text(document: Any) -> str:
+    """Return JSON values as the text of a document."""
+    return json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
 
 
 def _known(kind: type, document: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,36 +11,52 @@ Schema = dict[str, Any]
 
 def report_schema() -> Schema:
     """Return the JSON Schema (draft 2020-12) of a report; minor versions may add keys."""
+    return document_schema(
+        "report",
+        SCHEMA_VERSION,
+        "What one run of relcli found about two embedding spaces.",
+        {
+            "command": text("The command that wrote the report."),
+            "x": space_schema("x"),
+            "y": space_schema("y"),
+            "join": _join(),
+            "anchors": anchors_schema(),
+            "scores": list_of(score_schema(), "One entry for each measure and view."),
+            "settings": free("The settings that the scores depend on."),
+            "versions": {
+                **free("The version of relcli and of each library that computed the scores."),
+                "additionalProperties": {"type": "string"},
+            },
+            "notes": list_of({"type": "string"}, "What a reader should know before trusting the scores."),
+            "checks": list_of(check_schema(), "The requirements that were tested, empty where there were none."),
+            "extra": free("What one command alone reports."),
+            "groups": list_of(_group(), "The scores of each group of queries, where groups were asked for."),
+            "moved": list_of(free("An item: its id and its own figures."), "The items that moved most."),
+        },
+        optional=("extra", "groups", "moved"),
+    )
+
+
+def document_schema(
+    name: str,
+    version: str,
+    description: str,
+    properties: dict[str, Schema],
+    *,
+    title: str | None = None,
+    optional: tuple[str, ...] = (),
+) -> Schema:
+    """Return the JSON Schema (draft 2020-12) of a document with a version and these properties."""
+    number: Schema = {
+        "type": "string",
+        "pattern": rf"^{version.partition('.')[0]}\.\d+$",
+        "description": "Version of this document, major.minor; an added key is a minor step.",
+    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"urn:relcli:report:{SCHEMA_VERSION}",
+        "$id": f"urn:relcli:{name}:{version}",
         **object_of(
-            "relcli report",
-            "What one run of relcli found about two embedding spaces.",
-            {
-                "schema_version": {
-                    "type": "string",
-                    "pattern": rf"^{SCHEMA_VERSION.partition('.')[0]}\.\d+$",
-                    "description": "Version of this document, major.minor; an added key is a minor step.",
-                },
-                "command": text("The command that wrote the report."),
-                "x": space_schema("x"),
-                "y": space_schema("y"),
-                "join": _join(),
-                "anchors": anchors_schema(),
-                "scores": list_of(score_schema(), "One entry for each measure and view."),
-                "settings": free("The settings that the scores depend on."),
-                "versions": {
-                    **free("The version of relcli and of each library that computed the scores."),
-                    "additionalProperties": {"type": "string"},
-                },
-                "notes": list_of({"type": "string"}, "What a reader should know before trusting the scores."),
-                "checks": list_of(check_schema(), "The requirements that were tested, empty where there were none."),
-                "extra": free("What one command alone reports."),
-                "groups": list_of(_group(), "The scores of each group of queries, where groups were asked for."),
-                "moved": list_of(free("An item: its id and its own figures."), "The items that moved most."),
-            },
-            optional=("extra", "groups", "moved"),
+            title or f"relcli {name}", description, {"schema_version": number, **properties}, optional=optional
         ),
     }
 

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from relcli.reports import phrases
-from relcli.reports.markdown import code, escape
-from relcli.reports.report import Group, Score, json_value
-from relcli.reports.schema import Schema, check_schema, count, free, list_of, maybe, object_of, space_schema, text
-from relcli.reports.table import fact_lines, print_parts
+from relcli.reports.delimited import csv_text
+from relcli.reports.markdown import bullets, code, escape, fact_bullets, markdown_table, paragraphs
+from relcli.reports.report import Group, Score, document_of, json_text, json_value
+from relcli.reports.schema import (
+    Schema,
+    check_schema,
+    count,
+    document_schema,
+    free,
+    list_of,
+    maybe,
+    object_of,
+    space_schema,
+    text,
+)
+from relcli.reports.table import as_text, fact_grid, marked, plain_table, printed
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -139,15 +148,15 @@ class Stitching:
 
 def to_document(found: Stitching) -> dict[str, Any]:
     """Return the JSON values of the document."""
-    document = asdict(found)
-    document["stitches"] = [{**asdict(stitch), "stitched": stitch.stitched} for stitch in found.stitches]
-    values: dict[str, Any] = json_value({"schema_version": STITCHING_VERSION, "command": "stitch", **document})
-    return values
+    document = document_of(found, "stitch", STITCHING_VERSION)
+    for values, stitch in zip(document["stitches"], found.stitches, strict=True):
+        values["stitched"] = stitch.stitched
+    return document
 
 
 def to_json(found: Stitching) -> str:
     """Return the JSON document."""
-    return json.dumps(to_document(found), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json_text(to_document(found))
 
 
 _COLUMNS = ("source", "target", "via", "stitched", "measure", "mean", "sd", "seeds", "of_ceiling", "undefined_because")
@@ -155,18 +164,18 @@ _COLUMNS = ("source", "target", "via", "stitched", "measure", "mean", "sd", "see
 
 def to_csv(found: Stitching) -> str:
     """Return every figure, unrounded, a row each; an undefined stitch has one row that says why."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, _COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for s in found.stitches:
-        row = {"source": s.source, "target": s.target, "via": s.via, "stitched": "true" if s.stitched else "false"}
-        for name, figure in s.figures.items():
-            share = s.of_ceiling if name == "accuracy" else None
-            of_figure = {"mean": figure.mean, "sd": figure.sd, "seeds": len(figure.values), "of_ceiling": share}
-            writer.writerow({**row, "measure": name, **of_figure})
-        if not s.figures:
-            writer.writerow({**row, "undefined_because": s.undefined_because})
-    return out.getvalue()
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for s in found.stitches:
+            row = {"source": s.source, "target": s.target, "via": s.via, "stitched": "true" if s.stitched else "false"}
+            for name, figure in s.figures.items():
+                share = s.of_ceiling if name == "accuracy" else None
+                of_figure = {"mean": figure.mean, "sd": figure.sd, "seeds": len(figure.values), "of_ceiling": share}
+                yield {**row, "measure": name, **of_figure}
+            if not s.figures:
+                yield {**row, "undefined_because": s.undefined_because}
+
+    return csv_text(_COLUMNS, rows())
 
 
 def to_markdown(found: Stitching) -> str:
@@ -174,27 +183,17 @@ def to_markdown(found: Stitching) -> str:
     headings, rows = _figures(found)
     blocks = [
         "### relcli stitch: " + ", ".join(code(space["name"]) for space in found.spaces),
-        "\n".join(f"- **{label}** {escape(phrases.joined(facts))}" for label, facts in _facts(found).items()),
-        _markdown_table(headings, rows),
-        "\n".join(f"- {mark} {escape(line)}" for mark, line in _check_lines(found)),
-        "\n".join(f"- {escape(line)}" for line in (*_reasons(found), *found.notes)),
+        fact_bullets(_facts(found)),
+        markdown_table(headings, [[*map(escape, row)] for row in rows], left=3),
+        bullets(f"{mark} {escape(line)}" for mark, line in phrases.check_lines(found.checks)),
+        bullets(map(escape, (*_reasons(found), *found.notes))),
     ]
-    return "\n\n".join(block for block in blocks if block) + "\n"
-
-
-def _markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [[*headings], [":--", ":--", ":--", *("--:" for _ in headings[3:])], *([*map(escape, row)] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return paragraphs(blocks)
 
 
 def to_text(found: Stitching, *, width: int = 80, per_class: bool = False) -> str:
     """Return the table without colour."""
-    from rich.console import Console
-
-    file = io.StringIO()
-    console = Console(file=file, width=width, color_system=None, legacy_windows=False)
-    print_stitching(found, console, per_class=per_class)
-    return file.getvalue()
+    return as_text(lambda room: _parts(found, room, per_class), width=width)
 
 
 FORMATS: dict[str, Callable[[Stitching], str]] = {
@@ -207,21 +206,13 @@ FORMATS: dict[str, Callable[[Stitching], str]] = {
 
 def print_stitching(found: Stitching, console: Console, *, per_class: bool = False) -> None:
     """Print what was done, a line for each pair and method, and the classes where they are asked for."""
-    print_parts(_parts(found, console, per_class), console)
+    printed(lambda width: _parts(found, width, per_class), console)
 
 
-def _parts(found: Stitching, console: Console, per_class: bool) -> Iterator[RenderableType]:
-    from rich.table import Table
+def _parts(found: Stitching, width: int, per_class: bool) -> Iterator[RenderableType]:
     from rich.text import Text
 
-    header = Table.grid(padding=(0, 2, 0, 0))
-    header.add_column(style="bold", no_wrap=True)
-    header.add_column(overflow="fold")
-    facts = _facts(found)
-    label_width = max(map(len, facts)) + 2
-    for label, of_label in facts.items():
-        header.add_row(label, Text("\n".join(fact_lines(of_label, console.width - label_width))))
-    yield header
+    yield fact_grid(_facts(found), width)
     yield ""
     yield _by_pair(found)
     if per_class:
@@ -229,17 +220,12 @@ def _parts(found: Stitching, console: Console, per_class: bool) -> Iterator[Rend
             if stitch.classes:
                 yield ""
                 yield Text(f"{stitch.source} → {stitch.target} · {stitch.via}", style="bold")
-                yield _table(_CLASS_HEADINGS, [_class_row(entry) for entry in stitch.classes])
-    notes = Table.grid(padding=(0, 1, 0, 0))
-    notes.add_column(no_wrap=True)
-    notes.add_column(overflow="fold")
-    for mark, line in _check_lines(found):
-        notes.add_row(mark, Text(line))
-    for line in (*_reasons(found), *found.notes):
-        notes.add_row("note", Text(line))
-    if notes.row_count:
+                yield plain_table(_CLASS_HEADINGS, map(_class_row, stitch.classes), left=1, folded=True)
+    notes = (("note", line) for line in (*_reasons(found), *found.notes))
+    lines = [*phrases.check_lines(found.checks), *notes]
+    if lines:
         yield ""
-        yield notes
+        yield marked(lines)
 
 
 _CLASS_HEADINGS = ("class", "precision", "recall", "F1", "rows")
@@ -258,7 +244,7 @@ def _by_pair(found: Stitching) -> Table:
     from rich.text import Text
 
     headings, rows = _figures(found)
-    table = _table(["trained on → tested on", *headings[3:]], [])
+    table = plain_table(["trained on → tested on", *headings[3:]], [], left=1, folded=True)
     before = ("", "")
     for source, target, *cells in rows:
         if (source, target) != before:
@@ -267,22 +253,6 @@ def _by_pair(found: Stitching) -> Table:
             table.add_row(Text(f"{source} {target}" if target == NO_STITCH else f"{source} → {target}", style="bold"))
         before = (source, target)
         table.add_row(*map(Text, (f"  {cells[0]}", *cells[1:])))
-    return table
-
-
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    for place, heading in enumerate(headings):
-        if place:
-            table.add_column(heading, justify="right", no_wrap=True)
-        else:
-            table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*map(Text, row))
     return table
 
 
@@ -335,11 +305,6 @@ def _spread(figure: Figure) -> str:
     return phrases.number(figure.mean) + (f" ± {phrases.number(figure.sd)}" if figure.sd is not None else "")
 
 
-def _check_lines(found: Stitching) -> list[tuple[str, str]]:
-    """Return the mark and the line of each check."""
-    return [(phrases.check_mark(check), phrases.check_line(check)) for check in found.checks]
-
-
 def _reasons(found: Stitching) -> list[str]:
     reasons = (s.undefined_because for s in found.stitches if s.undefined_because)
     return list(dict.fromkeys(reasons))
@@ -386,49 +351,41 @@ def stitching_schema() -> Schema:
             "undefined_because": maybe("string", "Why there are no figures."),
         },
     )
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"urn:relcli:stitching:{STITCHING_VERSION}",
-        **object_of(
-            "relcli stitching",
-            "How heads trained on one space do on others.",
-            {
-                "schema_version": {
-                    "type": "string",
-                    "pattern": rf"^{STITCHING_VERSION.partition('.')[0]}\.\d+$",
-                    "description": "Version of this document, major.minor; an added key is a minor step.",
+    return document_schema(
+        "stitching",
+        STITCHING_VERSION,
+        "How heads trained on one space do on others.",
+        {
+            "command": {"const": "stitch"},
+            "task": {"enum": ["classification", "regression"], "description": "What the heads predict."},
+            "head": text("The head: svm, logistic, ridge or mlp."),
+            "spaces": list_of(space_schema("space"), "The spaces, in the order they were named."),
+            "rows": object_of(
+                "Rows",
+                "The rows that all spaces share.",
+                {
+                    "shared": count("Ids that every space holds."),
+                    "used": count("Those with a label, a split and good numbers."),
+                    "train": count("Rows that heads are trained on."),
+                    "test": count("Rows that they are tested on, those of the first seed; anchors are not."),
+                    "split": text("Where the split came from."),
                 },
-                "command": {"const": "stitch"},
-                "task": {"enum": ["classification", "regression"], "description": "What the heads predict."},
-                "head": text("The head: svm, logistic, ridge or mlp."),
-                "spaces": list_of(space_schema("space"), "The spaces, in the order they were named."),
-                "rows": object_of(
-                    "Rows",
-                    "The rows that all spaces share.",
-                    {
-                        "shared": count("Ids that every space holds."),
-                        "used": count("Those with a label, a split and good numbers."),
-                        "train": count("Rows that heads are trained on."),
-                        "test": count("Rows that they are tested on, those of the first seed; anchors are not."),
-                        "split": text("Where the split came from."),
-                    },
-                ),
-                "labels": object_of(
-                    "Labels",
-                    "What is predicted.",
-                    {
-                        "source": text("Where it came from."),
-                        "classes": list_of({"type": "string"}, "The classes; empty for a regression."),
-                        "dim": count("Numbers of a target."),
-                    },
-                ),
-                "anchors": free("Count, source, and the digest of the first seed's ids."),
-                "stitches": list_of(stitch, "One entry for each pair of spaces and method."),
-                "chance": figures,
-                "settings": free("The settings that the figures depend on."),
-                "versions": free("The versions of relcli and its libraries."),
-                "notes": list_of({"type": "string"}, "What a reader should know before trusting the figures."),
-                "checks": list_of(check_schema(), "The requirements that were tested, empty where there were none."),
-            },
-        ),
-    }
+            ),
+            "labels": object_of(
+                "Labels",
+                "What is predicted.",
+                {
+                    "source": text("Where it came from."),
+                    "classes": list_of({"type": "string"}, "The classes; empty for a regression."),
+                    "dim": count("Numbers of a target."),
+                },
+            ),
+            "anchors": free("Count, source, and the digest of the first seed's ids."),
+            "stitches": list_of(stitch, "One entry for each pair of spaces and method."),
+            "chance": figures,
+            "settings": free("The settings that the figures depend on."),
+            "versions": free("The versions of relcli and its libraries."),
+            "notes": list_of({"type": "string"}, "What a reader should know before trusting the figures."),
+            "checks": list_of(check_schema(), "The requirements that were tested, empty where there were none."),
+        },
+    )

@@ -1,9 +1,7 @@
-"""What studies of many comparisons share: kept as they grow, taken up again, written in several forms."""
+"""What studies of many comparisons share: kept as they grow, taken up again, put in words."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 import textwrap
@@ -11,16 +9,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from relcli.errors import FormatError, UsageError
 from relcli.files import existing, reading
 from relcli.reports.phrases import MISSING, number
-from relcli.reports.writing import format_for, write_text
-
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
+from relcli.reports.writing import write_text
 
 #: What a study can be printed as, and by the suffix of a file written as.
 FORMS = ("table", "json", "markdown", "csv")
@@ -43,21 +37,6 @@ def finite(value: Any) -> Any:
 def study_json(study: Any) -> str:
     """Return a study, a dataclass of plain values, as its JSON document."""
     return json.dumps(finite(asdict(study)), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def study_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
-    """Return rows by column, unrounded; what is missing is empty."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="ignore")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def write_files(study: Any, forms: Mapping[str, Callable[[Any], str]], files: Iterable[str | Path]) -> None:
-    """Write a study to each file in the form of its suffix, whole or not at all."""
-    for file in files:
-        write_text(file, forms[format_for(file)](study))
 
 
 class Keeper:
@@ -137,20 +116,6 @@ def wrapped(lines: Iterable[str], width: int, *, indent: str = "") -> Iterator[s
         )
 
 
-def plain_table(headings: Sequence[str], rows: Rows, *, left: int) -> Table:
-    """Return rows of texts under headings, the first `left` columns to the left, the others to the right."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    for place, heading in enumerate(headings):
-        table.add_column(Text(heading), justify="left" if place < left else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*map(Text, row))
-    return table
-
-
 def blocks(
     headings: Sequence[str], rows: Rows, width: int, *, left: int
 ) -> Iterable[tuple[list[str], list[list[str]]]]:
@@ -166,25 +131,3 @@ def blocks(
             [[*row[:left], *row[start:stop]] for row in rows],
         )
         start = stop
-
-
-def markdown_table(headings: Sequence[str], rows: Rows, *, left: int) -> str:
-    """Return rows of texts as a table in Markdown."""
-    marks = [":--" if place < left else "--:" for place in range(len(headings))]
-    return "\n".join(f"| {' | '.join(line)} |" for line in (headings, marks, *rows))
-
-
-def printed(parts: Callable[[int], Iterable[Any]], console: Console) -> None:
-    """Print the parts that are made for the console's width."""
-    from relcli.reports.table import print_parts
-
-    print_parts(parts(console.width), console)
-
-
-def as_text(parts: Callable[[int], Iterable[Any]], *, width: int = 80) -> str:
-    """Return what would be printed, without colour."""
-    from rich.console import Console
-
-    file = io.StringIO()
-    printed(parts, Console(file=file, width=width, color_system=None, legacy_windows=False))
-    return file.getvalue()

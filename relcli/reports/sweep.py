@@ -6,20 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from relcli.reports.markdown import code, escape
+from relcli.reports.delimited import csv_text
+from relcli.reports.markdown import bullets, code, escape, markdown_table, paragraphs
 from relcli.reports.schema import count, free, list_of, maybe, object_of, space_schema, study_schema, text
-from relcli.reports.study import (
-    as_text,
-    blocks,
-    markdown_table,
-    plain_table,
-    printed,
-    shown,
-    spread,
-    study_csv,
-    wrapped,
-)
+from relcli.reports.study import blocks, shown, spread, wrapped
 from relcli.reports.study import study_json as to_json
+from relcli.reports.table import as_text, plain_table, printed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -86,7 +78,7 @@ def _rows(sweep: Sweep) -> Iterator[dict[str, Any]]:
 
 def to_csv(sweep: Sweep) -> str:
     """Return one row for each way, strategy, number of anchors and measure, unrounded."""
-    return study_csv(COLUMNS, _rows(sweep))
+    return csv_text(COLUMNS, _rows(sweep))
 
 
 def _facts(sweep: Sweep) -> list[str]:
@@ -201,7 +193,7 @@ def to_text(sweep: Sweep) -> str:
 def to_markdown(sweep: Sweep) -> str:
     """Return the tables in Markdown."""
     names = " ↔ ".join(code(space.get("name")) for space in (sweep.x, sweep.y))
-    parts = [f"### relcli sweep: {names}", "\n".join(f"- {escape(fact)}" for fact in _facts(sweep))]
+    parts = [f"### relcli sweep: {names}", bullets(map(escape, _facts(sweep)))]
     for via in _vias(sweep):
         headings, rows = _score_rows(sweep, via)
         cells = [[escape(cell) for cell in row] for row in rows]
@@ -209,9 +201,9 @@ def to_markdown(sweep: Sweep) -> str:
     parts += ["**The anchors** (medians over draws)", markdown_table(_ANCHORS, _anchor_rows(sweep), left=1)]
     if sweep.recommended:
         parts.append("\\* the fewest anchors within one standard error of the best:")
-        parts.append("\n".join(f"- {escape(line)}" for line in _advice(sweep)))
-    parts.append("\n".join(f"- {escape(note)}" for note in sweep.notes))
-    return "\n\n".join(part for part in parts if part) + "\n"
+        parts.append(bullets(map(escape, _advice(sweep))))
+    parts.append(bullets(map(escape, sweep.notes)))
+    return paragraphs(parts)
 
 
 FORMS = {"table": to_text, "json": to_json, "markdown": to_markdown, "csv": to_csv}

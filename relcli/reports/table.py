@@ -1,11 +1,11 @@
-"""The report as a table for a terminal."""
+"""The report as a table for a terminal, and the pieces that all tables there are made of."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from relcli.reports import phrases
 from relcli.reports.phrases import Cell, Column
@@ -14,6 +14,7 @@ from relcli.reports.report import Report
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
+    from rich.text import Text
 
 #: stand-ins of the same width for terminals that cannot show the sign
 STAND_INS = {"↑": "^", "↓": "v", "→": ">", "×": "x", "±": "~", "–": "-", "·": ";", "─": "-", "✓": "+", "✗": "x"}
@@ -65,6 +66,20 @@ def print_parts(parts: Iterable[RenderableType], console: Console) -> None:
     console.file.write(encodable("\n".join(lines) + "\n", console.encoding))
 
 
+def printed(parts: Callable[[int], Iterable[RenderableType]], console: Console) -> None:
+    """Print the parts that are made for the console's width."""
+    print_parts(parts(console.width), console)
+
+
+def as_text(parts: Callable[[int], Iterable[RenderableType]], *, width: int = 80) -> str:
+    """Return what would be printed, without colour."""
+    from rich.console import Console
+
+    file = io.StringIO()
+    printed(parts, Console(file=file, width=width, color_system=None, legacy_windows=False))
+    return file.getvalue()
+
+
 def to_text(report: Report, *, width: int = 80) -> str:
     """Return the table without colour."""
     from rich.console import Console
@@ -85,9 +100,6 @@ def _parts(report: Report, console: Console) -> Iterator[RenderableType]:
 
 def _header(report: Report, width: int) -> RenderableType:
     """Return what was compared: the spaces, how they were joined, the anchors, and what was scored."""
-    from rich.table import Table
-    from rich.text import Text
-
     x, y = aligned(_named_facts(report.x), _named_facts(report.y))
     rows = {
         "x": x,
@@ -96,14 +108,7 @@ def _header(report: Report, width: int) -> RenderableType:
         "anchors": phrases.anchor_facts(report.anchors),
         "scored": phrases.setting_facts(report.settings),
     }
-    header = Table.grid(padding=(0, 2, 0, 0))
-    header.add_column(style="bold", no_wrap=True)
-    header.add_column(overflow="fold")
-    label_width = max(map(len, rows)) + 2
-    for label, facts in rows.items():
-        if facts:
-            header.add_row(label, Text("\n".join(fact_lines(facts, width - label_width))))
-    return header
+    return fact_grid(rows, width)
 
 
 def _named_facts(space: Mapping[str, Any]) -> list[str]:
@@ -132,6 +137,54 @@ def fact_lines(facts: Sequence[str], width: int) -> Iterator[str]:
             line = []
         line.append(fact)
     yield phrases.joined(line).rstrip()
+
+
+def fact_grid(facts: Mapping[str, Sequence[str]], width: int) -> Table:
+    """Return labels, each beside its facts on as few lines as they fit, without those that have none."""
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column(overflow="fold")
+    room = width - max(map(len, facts)) - 2
+    for label, some in facts.items():
+        if some:
+            grid.add_row(label, Text("\n".join(fact_lines(some, room))))
+    return grid
+
+
+def marked(lines: Iterable[tuple[str | Text, str]]) -> Table:
+    """Return lines behind their marks."""
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for mark, line in lines:
+        grid.add_row(mark, Text(line))
+    return grid
+
+
+def plain_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, left: int, folded: bool = False) -> Table:
+    """
+    Return rows of texts under headings, the first `left` columns to the left, the others to the right.
+
+    No cell is wrapped, unless those of the first column are `folded`.
+    """
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for place, heading in enumerate(headings):
+        whole = place > 0 or not folded
+        justify: Literal["left", "right"] = "left" if place < left else "right"
+        table.add_column(Text(heading), justify=justify, no_wrap=whole, overflow="ellipsis" if whole else "fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
 
 
 def _score_tables(report: Report, console: Console) -> Iterator[Table]:
@@ -242,19 +295,11 @@ def _below(report: Report, *, coloured: bool) -> Iterator[RenderableType]:
 
 def _block(report: Report, *, notes: Iterable[str], footnotes: Mapping[str, int] | None = None) -> Table:
     """Return footnotes, checks and notes behind their marks."""
-    from rich.table import Table
     from rich.text import Text
 
-    block = Table.grid(padding=(0, 1, 0, 0))
-    block.add_column(no_wrap=True)
-    block.add_column(overflow="fold")
-    for reason, place in (footnotes or {}).items():
-        block.add_row(f"({place})", Text(reason))
-    for mark, line in phrases.check_lines(report):
-        block.add_row(Text(mark, style=MARKS.get(mark, "")), Text(line))
-    for note in notes:
-        block.add_row("note", Text(note))
-    return block
+    coloured = ((Text(mark, style=MARKS.get(mark, "")), line) for mark, line in phrases.check_lines(report.checks))
+    reasons = ((f"({place})", reason) for reason, place in (footnotes or {}).items())
+    return marked([*reasons, *coloured, *(("note", note) for note in notes)])
 
 
 def encodable(text: str, encoding: str) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from relcli.errors import UsageError, did_you_mean
 from relcli.files import atomic_path
@@ -48,6 +49,12 @@ def format_for(path: str | Path) -> str:
             f"Use one of {', '.join(SUFFIXES)}.{did_you_mean(suffix, SUFFIXES)}"
         )
     return SUFFIXES[suffix]
+
+
+def write_files(found: Any, forms: Mapping[str, Callable[[Any], str]], files: Iterable[str | Path]) -> None:
+    """Write what a command found to each file in the form of its suffix, whole or not at all."""
+    for file in files:
+        write_text(file, forms[format_for(file)](found))
 
 
 def write_text(path: str | Path, text: str) -> None:

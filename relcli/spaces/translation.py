@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from relcli.arrays import Floats, row_norms, unit_rows
-from relcli.errors import AnchorError, UsageError, VectorError, did_you_mean
+from relcli.errors import AnchorError, UsageError, VectorError, check_choice
 from relcli.spaces.anchors import farthest_points
 
 #: How anchors are prepared before a map is fitted on them; the first is the default.
@@ -220,9 +220,8 @@ TRANSLATORS: dict[str, Callable[[Prepared], Core]] = {
 
 def check_translator(method: str, scaling: str, prune: int | None = None) -> None:
     """Raise UsageError unless there is such a translator and such a scaling, and `prune` goes with them."""
-    for flag, said, known in (("method", method, TRANSLATORS), ("scaling", scaling, SCALINGS)):
-        if said not in known:
-            raise UsageError(f"--{flag} {said!r} is none of {', '.join(known)}.{did_you_mean(said, known)}")
+    check_choice("method", method, TRANSLATORS)
+    check_choice("scaling", scaling, SCALINGS)
     if prune is not None and method != "inverse-relative":
         raise UsageError(f"--prune goes with --method inverse-relative, not with {method}. Leave it out.")
 

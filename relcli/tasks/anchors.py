@@ -12,7 +12,8 @@ from relcli._version import versions
 from relcli.accumulators.probe import Census, without_bad_rows
 from relcli.arrays import Floats, row_norms, unit_rows
 from relcli.engines.engine import Engine, Progress
-from relcli.errors import UsageError, did_you_mean
+from relcli.errors import UsageError
+from relcli.evaluation.policies import check_policies
 from relcli.reports.anchors import AnchorCheck
 from relcli.spaces.anchors import (
     ILL_CONDITIONED,
@@ -36,8 +37,6 @@ FEW = 5
 
 _TILE = 2048
 
-ON_DUPLICATE = ("error", "first", "drop")
-
 
 @dataclass(frozen=True)
 class ChooseOptions:
@@ -52,9 +51,7 @@ class ChooseOptions:
         check_strategy(self.strategy)
         if self.seed < 0:
             raise UsageError(f"--seed {self.seed} is negative: seeds are 0 or more.")
-        if self.on_duplicate not in ON_DUPLICATE:
-            hint = did_you_mean(self.on_duplicate, ON_DUPLICATE)
-            raise UsageError(f"--on-duplicate {self.on_duplicate!r} is none of {', '.join(ON_DUPLICATE)}.{hint}")
+        check_policies(self)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from relcli._version import versions
 from relcli.accumulators.probe import faults
 from relcli.arrays import ExactProduct, Floats, on_grid, unit_rows
 from relcli.engines.engine import Engine, Progress
-from relcli.errors import AnchorError, DataError, IdError, UsageError, VectorError, did_you_mean, first_few
+from relcli.errors import AnchorError, DataError, IdError, UsageError, VectorError, check_choice, first_few
+from relcli.evaluation.policies import check_policies, policies_of
 from relcli.evaluation.steadily import Steadily
 from relcli.evaluation.vias import Way, make_via, parse_way
 from relcli.measures.interval import LEVEL, rate_interval
@@ -43,13 +44,6 @@ TUNING = ("pairs", "labels")
 
 #: Similarities of a block of rows, all at once.
 _BLOCK_NUMBERS = 2**22
-
-_POLICIES = {
-    "on_duplicate": ("error", "first", "drop"),
-    "on_bad": ("error", "drop"),
-    "missing_anchors": ("error", "drop"),
-    "missing_labels": ("error", "drop"),
-}
 
 _ASIF_CITE = "Norelli et al. 2023, arXiv:2210.01738"
 
@@ -90,15 +84,10 @@ class Options:
                 f"--sparse {self.sparse[0]},{self.sparse[1]:g} keeps k similarities raised to p: k is 1 or more, p "
                 "above 0, such as 100,8."
             )
-        if self.tune not in TUNING:
-            raise UsageError(f"--tune {self.tune!r} is none of {', '.join(TUNING)}.{did_you_mean(self.tune, TUNING)}")
+        check_choice("tune", self.tune, TUNING)
         if self.seed < 0:
             raise UsageError(f"--seed {self.seed} is too small: it is 0 or more.")
-        for name, allowed in _POLICIES.items():
-            said = getattr(self, name)
-            if said not in allowed:
-                flag = name.replace("_", "-")
-                raise UsageError(f"--{flag} {said!r} is none of {', '.join(allowed)}.{did_you_mean(said, allowed)}")
+        check_policies(self)
 
     def vias(self, *, labelled: bool) -> tuple[str, ...]:
         """Return the methods that were asked for, or those that there is a use for."""
@@ -607,7 +596,8 @@ class _Classifier:
             classes=tuple(entry for place in range(len(self.vias)) for entry in self._classes(place, labelled)),
             chance=chance,
             settings={
-                **{name: getattr(self.options, name) for name in ("tune", "center", "seed", *_POLICIES)},
+                **{name: getattr(self.options, name) for name in ("tune", "center", "seed")},
+                **policies_of(self.options),
                 "via": list(self.vias),
                 "sparse": list(self.options.sparse) if self.options.sparse else None,
                 "labels": self.source,

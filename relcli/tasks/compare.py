@@ -20,9 +20,10 @@ from relcli.evaluation.groups import Grouping, score_groups
 from relcli.evaluation.items import item_table, most_moved
 from relcli.evaluation.pictures import pictures_of
 from relcli.evaluation.planes import check_projection
+from relcli.evaluation.policies import check_policies
 from relcli.evaluation.repeats import with_draws, with_null
 from relcli.evaluation.scoring import Intervals, score_all
-from relcli.evaluation.views import VIEWS, Relate, Watch, fill, make_views
+from relcli.evaluation.views import VIEWS, Relate, Watch, check_views, fill, make_views
 from relcli.measures.catalog import DEFAULT, find_measures
 from relcli.measures.measure import Measure
 from relcli.reports.pictures import Pictures
@@ -57,13 +58,6 @@ NARROW = 0.9
 
 #: A note says so where no more than this share of the shared rows is left to score.
 FEW = 0.5
-
-#: What may become of rows and anchors that stand in the way.
-POLICIES = {
-    "on_duplicate": ("error", "first", "drop"),
-    "on_bad": ("error", "drop"),
-    "missing_anchors": ("error", "drop"),
-}
 
 #: What each preset sets, over the defaults and under what the user says.
 PRESETS: dict[str, dict[str, Any]] = {
@@ -126,16 +120,8 @@ class Options:
         check_projection(self.projection)
         if self.plot_sample < 2:
             raise UsageError(f"--plot-sample {self.plot_sample} draws nothing: give 2 queries or more.")
-        for name, allowed in POLICIES.items():
-            said = getattr(self, name)
-            if said not in allowed:
-                flag = name.replace("_", "-")
-                raise UsageError(f"--{flag} {said!r} is none of {', '.join(allowed)}.{did_you_mean(said, allowed)}")
-        for view in self.views:
-            if view not in VIEWS:
-                raise UsageError(
-                    f"No view is called {view!r}; there are {', '.join(VIEWS)}.{did_you_mean(view, VIEWS)}"
-                )
+        check_policies(self)
+        check_views(self.views)
 
     @property
     def relate(self) -> Relate:

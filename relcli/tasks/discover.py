@@ -11,9 +11,10 @@ import numpy as np
 from relcli._version import versions
 from relcli.arrays import Floats, row_norms
 from relcli.engines.engine import Progress
-from relcli.errors import AnchorError, DataError, JoinError, UsageError, VectorError, did_you_mean, first_few
+from relcli.errors import AnchorError, DataError, JoinError, UsageError, VectorError, first_few
 from relcli.evaluation import discovery
 from relcli.evaluation.assigning import MATCHING, RECALL, held_out, matching_figures, shuffled
+from relcli.evaluation.policies import check_policies, policies_of
 from relcli.evaluation.vias import parse_way
 from relcli.measures.interval import LEVEL, rate_interval
 from relcli.measures.matching import MOST
@@ -33,8 +34,6 @@ FEWEST, LARGEST = 20, 20_000
 _BATCH = 4096
 
 EXPERIMENTAL = "experimental"
-
-_POLICIES = {"on_duplicate": ("error", "first", "drop"), "on_bad": ("error", "drop")}
 
 
 @dataclass(frozen=True)
@@ -74,11 +73,7 @@ class Options:
             raise UsageError(f"--bootstrap {self.anchors:,} is too small: ask for 3 pairs or more.")
         if self.seed < 0:
             raise UsageError(f"--seed {self.seed} is too small: it is 0 or more.")
-        for name, allowed in _POLICIES.items():
-            said = getattr(self, name)
-            if said not in allowed:
-                flag = name.replace("_", "-")
-                raise UsageError(f"--{flag} {said!r} is none of {', '.join(allowed)}.{did_you_mean(said, allowed)}")
+        check_policies(self)
 
 
 @dataclass(frozen=True)
@@ -175,7 +170,8 @@ def discover(
             "sample": options.sample,
             "shared_only": options.shared_only,
             "seed": options.seed,
-            **{name: getattr(options, name) for name in (*_POLICIES, "missing_anchors", "strict")},
+            **policies_of(options),
+            "strict": options.strict,
         },
         versions=versions(),
         notes=tuple(notes),

@@ -15,9 +15,19 @@ from relcli.accumulators.moments import HeldOut
 from relcli.accumulators.neighbors import NeighborLists
 from relcli.accumulators.probe import Census
 from relcli.engines.engine import Engine
-from relcli.errors import AnchorError, JoinError, UsageError, VectorError, counted, did_you_mean, first_few
+from relcli.errors import (
+    AnchorError,
+    JoinError,
+    UsageError,
+    VectorError,
+    check_choice,
+    counted,
+    did_you_mean,
+    first_few,
+)
+from relcli.evaluation.policies import check_policies
 from relcli.evaluation.scoring import Intervals, score_all
-from relcli.evaluation.views import VIEWS, Watch, fill, make_views
+from relcli.evaluation.views import VIEWS, Watch, check_views, fill, make_views
 from relcli.measures.catalog import find_measures
 from relcli.measures.correlation import clustered_order, correlate
 from relcli.measures.measure import Measure
@@ -41,11 +51,6 @@ ALL_QUERIES, SAMPLED_QUERIES = 50_000, 10_000
 
 JOINS = ("common", "pairwise")
 ORDERS = ("given", "cluster")
-POLICIES = {
-    "on_duplicate": ("error", "first", "drop"),
-    "on_bad": ("error", "drop"),
-    "missing_anchors": ("error", "drop"),
-}
 
 
 @dataclass(frozen=True)
@@ -71,17 +76,10 @@ class Options:
         if self.seed < 0:
             raise UsageError(f"--seed {self.seed} is negative: seeds are 0 or more.")
         parse_similarity(self.similarity)
-        known = {**POLICIES, "join": JOINS, "order": ORDERS}
-        for name, allowed in known.items():
-            said = getattr(self, name)
-            if said not in allowed:
-                flag = name.replace("_", "-")
-                raise UsageError(f"--{flag} {said!r} is none of {', '.join(allowed)}.{did_you_mean(said, allowed)}")
-        for view in self.views:
-            if view not in VIEWS:
-                raise UsageError(
-                    f"No view is called {view!r}; there are {', '.join(VIEWS)}.{did_you_mean(view, VIEWS)}"
-                )
+        check_policies(self)
+        check_choice("join", self.join, JOINS)
+        check_choice("order", self.order, ORDERS)
+        check_views(self.views)
 
     def queries_of(self, scored: int) -> int | None:
         """Return the number of queries to sample, None for all."""

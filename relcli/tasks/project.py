@@ -17,7 +17,8 @@ from relcli.accumulators.composite import Bundle
 from relcli.accumulators.probe import Census
 from relcli.arrays import row_norms
 from relcli.engines.engine import Engine, Progress
-from relcli.errors import AnchorError, UsageError, VectorError, did_you_mean, first_few
+from relcli.errors import AnchorError, UsageError, VectorError, check_choice, first_few
+from relcli.evaluation.policies import check_policies
 from relcli.spaces.anchors import AnchorChoice, AnchorList
 from relcli.spaces.pairing import Ids, Index, PairedSpaces
 from relcli.spaces.relative import Centering, RelativeProjection, RowSquares, Standardization, anchor_digest
@@ -29,7 +30,6 @@ PROVENANCE_VERSION = "1.0"
 
 DTYPES = ("float16", "float32", "bfloat16", "float64")
 SIDES = ("x", "y")
-ON_BAD = ("error", "drop")
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,9 @@ class Options:
 
     def __post_init__(self) -> None:
         parse_similarity(self.similarity)
-        for name, allowed in (("dtype", DTYPES), ("side", SIDES), ("on_bad", ON_BAD)):
-            said = getattr(self, name)
-            if said not in allowed:
-                flag = name.replace("_", "-")
-                raise UsageError(f"--{flag} {said!r} is none of {', '.join(allowed)}.{did_you_mean(said, allowed)}")
+        check_choice("dtype", self.dtype, DTYPES)
+        check_choice("side", self.side, SIDES)
+        check_policies(self)
 
 
 def project(

@@ -13,9 +13,20 @@ from relcli._version import versions
 from relcli.accumulators.probe import faults
 from relcli.arrays import Floats
 from relcli.engines.engine import Progress
-from relcli.errors import AnchorError, DataError, IdError, JoinError, UsageError, VectorError, did_you_mean, first_few
+from relcli.errors import (
+    AnchorError,
+    DataError,
+    IdError,
+    JoinError,
+    UsageError,
+    VectorError,
+    check_choice,
+    did_you_mean,
+    first_few,
+)
 from relcli.evaluation.choosing import FOLDS, Learnt, choose_stitching, fold_numbers, folds_for, parse_candidates
 from relcli.evaluation.heads import decisions, nearest
+from relcli.evaluation.policies import check_policies
 from relcli.evaluation.steadily import Steadily
 from relcli.evaluation.vias import make_via, parse_way, via_name
 from relcli.measures.prediction import (
@@ -60,13 +71,6 @@ SCALERS = {
 
 TEST_SIZE = 0.3
 
-_POLICIES = {
-    "on_duplicate": ("error", "first", "drop"),
-    "on_bad": ("error", "drop"),
-    "missing_anchors": ("error", "drop"),
-    "missing_labels": ("error", "drop"),
-}
-
 Start = Callable[[str, int], Progress] | None
 
 
@@ -106,9 +110,7 @@ class Options:
             kind = "regression" if self.regression else "classification"
             hint = did_you_mean(str(self.head), heads)
             raise UsageError(f"--head {self.head!r} is no head for {kind}: there are {', '.join(heads)}.{hint}")
-        if self.scaler not in SCALERS:
-            hint = did_you_mean(self.scaler, SCALERS)
-            raise UsageError(f"--scaler {self.scaler!r} is none of {', '.join(SCALERS)}.{hint}")
+        check_choice("scaler", self.scaler, SCALERS)
         if self.transductive and self.scaler != "standard":
             raise UsageError("--transductive tells how to standardise, and nothing is. Add --scaler standard.")
         if self.test_size is not None and not 0 < self.test_size < 1:
@@ -120,11 +122,7 @@ class Options:
             check_translator(method, self.scaling)
         self._check_via()
         self.vias()
-        for name, allowed in _POLICIES.items():
-            said = getattr(self, name)
-            if said not in allowed:
-                flag = name.replace("_", "-")
-                raise UsageError(f"--{flag} {said!r} is none of {', '.join(allowed)}.{did_you_mean(said, allowed)}")
+        check_policies(self)
 
     def _check_via(self) -> None:
         if self.via not in (None, AUTO):
@@ -680,9 +678,10 @@ def _saved_source(spaces: Sequence[Space], source: str | None, options: Options)
             "one by one. Leave it out, or do not save."
         )
     names = [space.name for space in spaces]
-    if source is not None and source not in names:
-        raise UsageError(f"--save-source {source!r} is none of {', '.join(names)}.{did_you_mean(source, names)}")
-    return names.index(source) if source is not None else 0
+    if source is None:
+        return 0
+    check_choice("save_source", source, names)
+    return names.index(source)
 
 
 def _digest(*columns: Sequence[str] | Ids) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from relcli._version import versions
 from relcli.arrays import Floats, row_norms
 from relcli.engines.engine import Engine, Progress
-from relcli.errors import AnchorError, DataError, IdError, UsageError, VectorError, did_you_mean, first_few
+from relcli.errors import AnchorError, DataError, IdError, UsageError, VectorError, check_choice, first_few
 from relcli.evaluation.heads import (
     Deciding,
     carrier,
@@ -23,6 +23,7 @@ from relcli.evaluation.heads import (
     settle_way,
     width_of,
 )
+from relcli.evaluation.policies import check_policies
 from relcli.measures.interval import LEVEL, rate_interval
 from relcli.measures.prediction import Codes, figures_of_counts, weighted_f1
 from relcli.reports.application import Application
@@ -32,8 +33,6 @@ from relcli.spaces.heads import KnownSpace, TrainedHeads
 from relcli.spaces.pairing import Ids, Index, Mask
 from relcli.spaces.relative import anchor_digest
 from relcli.spaces.space import Space
-
-_POLICIES = {"on_bad": ("error", "drop"), "missing_labels": ("error", "drop")}
 
 
 @dataclass(frozen=True)
@@ -52,11 +51,7 @@ class Options:
     missing_labels: str = "drop"
 
     def __post_init__(self) -> None:
-        for name, allowed in _POLICIES.items():
-            said = getattr(self, name)
-            if said not in allowed:
-                flag = name.replace("_", "-")
-                raise UsageError(f"--{flag} {said!r} is none of {', '.join(allowed)}.{did_you_mean(said, allowed)}")
+        check_policies(self)
 
 
 @dataclass(frozen=True)
@@ -143,10 +138,8 @@ class _Applier:
         if said is not None:
             if anchors is not None:
                 raise UsageError("--known takes the anchors of the file and --anchors those of the dump. Drop one.")
+            check_choice("known", said, [one.name for one in heads.spaces])
             found = next((one for one in heads.spaces if one.name == said), None)
-            if found is None:
-                names = [one.name for one in heads.spaces]
-                raise UsageError(f"--known {said!r} is none of {', '.join(names)}.{did_you_mean(said, names)}")
         else:
             held = space.origin.sha256, space.origin.member
             found = next((one for one in heads.spaces if held[0] and (one.sha256, one.member) == held), None)

@@ -12,7 +12,8 @@ from relcli._version import VERSION, versions
 from relcli.accumulators.neighbors import NeighborLists
 from relcli.accumulators.probe import Census, without_bad_rows
 from relcli.engines.engine import Engine
-from relcli.errors import AnchorError, UsageError, did_you_mean
+from relcli.errors import AnchorError, UsageError
+from relcli.evaluation.policies import check_policies
 from relcli.evaluation.scoring import Intervals, score_all
 from relcli.evaluation.vias import Way, make_via, parse_way
 from relcli.evaluation.views import Watch, fill, make_views
@@ -41,8 +42,6 @@ WITHOUT_LABELS = tuple(name for name in STRATEGIES if name != "stratified")
 
 #: What "translate" alone stands for.
 TRANSLATE = "translate:ortho"
-
-POLICIES = {"on_duplicate": ("error", "first", "drop"), "on_bad": ("error", "drop")}
 
 #: A way, a strategy, a number of anchors, a draw.
 Place = tuple[str, str, int, int]
@@ -87,11 +86,7 @@ class Options:
                 raise UsageError(
                     f"{strategy} anchors need labels, and a sweep has none. Take {', '.join(WITHOUT_LABELS)}."
                 )
-        for name, allowed in POLICIES.items():
-            said = getattr(self, name)
-            if said not in allowed:
-                flag = name.replace("_", "-")
-                raise UsageError(f"--{flag} {said!r} is none of {', '.join(allowed)}.{did_you_mean(said, allowed)}")
+        check_policies(self)
 
 
 def sweep(

@@ -13,7 +13,8 @@ from relcli.accumulators.composite import Folds
 from relcli.accumulators.moments import HeldOut
 from relcli.accumulators.probe import Census, without_bad_rows
 from relcli.engines.engine import Engine, Progress
-from relcli.errors import UsageError, VectorError, did_you_mean, first_few
+from relcli.errors import UsageError, VectorError, check_choice, first_few
+from relcli.evaluation.policies import POLICIES, check_policies, policies_of
 from relcli.measures.interval import LEVEL, RESAMPLES, Bootstrap, jackknife_interval
 from relcli.measures.measure import Undefined
 from relcli.measures.procrustes import aligned_units, heldout_chance, heldout_procrustes_residual
@@ -39,12 +40,6 @@ VIEW = "translated"
 PLAIN = ("linear", "affine", "l-ortho")
 NEAR = (0.5, 1.5)
 
-POLICIES = {
-    "on_duplicate": ("error", "first", "drop"),
-    "on_bad": ("error", "drop"),
-    "missing_anchors": ("error", "drop"),
-}
-
 
 @dataclass(frozen=True)
 class FitOptions:
@@ -63,11 +58,7 @@ class FitOptions:
         check_translator(self.method, self.scaling, self.prune)
         if self.seed < 0:
             raise UsageError(f"--seed {self.seed} is negative: seeds are 0 or more.")
-        for name, allowed in POLICIES.items():
-            said = getattr(self, name)
-            if said not in allowed:
-                flag = name.replace("_", "-")
-                raise UsageError(f"--{flag} {said!r} is none of {', '.join(allowed)}.{did_you_mean(said, allowed)}")
+        check_policies(self)
 
 
 @dataclass(frozen=True)
@@ -127,7 +118,8 @@ def fit(
             "queries": scores[1].pairs,
             "sampled": scores[1].pairs < scores[0].pairs,
             "seed": options.seed,
-            **{name: getattr(options, name) for name in (*POLICIES, "strict")},
+            **policies_of(options),
+            "strict": options.strict,
         },
         versions=versions(),
         notes=tuple(_notes(translation, frame, facts, joined, scores)),
@@ -149,9 +141,7 @@ def apply(
 
     Its origin says that it is translated, by what and from what. `provenance` is what is known of the map.
     """
-    if on_bad not in POLICIES["on_bad"]:
-        allowed = POLICIES["on_bad"]
-        raise UsageError(f"--on-bad {on_bad!r} is none of {', '.join(allowed)}.{did_you_mean(on_bad, allowed)}")
+    check_choice("on_bad", on_bad, POLICIES["on_bad"])
     translation.check_width(space.dim, space.name)
     alone = PairedSpaces.alone(space)
     census = engine.reduce(alone, Census(space.dim, 0, sums=False), progress and progress("checking rows", len(space)))
