@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -161,15 +162,34 @@ def product_rate() -> float:
     """Return how many 10⁹ float32 operations a second one thread does on a tile of scores, in about 50 ms."""
     import time
 
-    from threadpoolctl import threadpool_limits
-
     rows, columns, dim = 510, 2040, 303
     a, b = np.ones((rows, dim), np.float32), np.ones((columns, dim), np.float32)
     out = np.empty((rows, columns), np.float32)
     best = np.inf
-    with threadpool_limits(limits=1):
+    with one_blas_thread():
         for _ in range(8):
             begun = time.perf_counter()
             np.matmul(a, b.T, out=out)
             best = min(best, time.perf_counter() - begun)
     return 2 * rows * columns * dim / best / 1e9
+
+
+def one_blas_thread() -> AbstractContextManager[Any]:
+    """
+    Return a context in which BLAS keeps to one thread: sums then add up in one order, and our own threads do not wait.
+
+    Libraries are looked for again only after further modules were imported: it takes 2 ms, more than many a product.
+    """
+    from threadpoolctl import ThreadpoolController
+
+    seen = len(sys.modules)
+    controller = _controllers.get(seen)
+    if controller is None:
+        controller = ThreadpoolController()
+        _controllers.clear()
+        _controllers[seen] = controller
+    limits: AbstractContextManager[Any] = controller.limit(limits=1)
+    return limits
+
+
+_controllers: dict[int, Any] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol, Self, TypeVar
 
 from numpy.typing import NDArray
@@ -32,6 +32,8 @@ class Batched(Protocol):
 
 
 A = TypeVar("A", bound=Filled)
+T = TypeVar("T")
+R = TypeVar("R")
 
 #: Called with the number of pairs or rows just read.
 Progress = Callable[[int], None]
@@ -42,6 +44,10 @@ class Engine(Protocol):
 
     def reduce(self, source: Batched, empty: A, progress: Progress | None = None) -> A:
         """Return `empty` made full with all there is in `source`."""
+        ...
+
+    def map(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
+        """Return what `work` makes of each item, in order; the same whatever runs it."""
         ...
 
     def stream(self, space: Space, progress: Progress | None = None) -> Iterator[NDArray[Any]]:

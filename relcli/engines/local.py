@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
 
-from relcli.engines.engine import A, Batched, Progress
+from relcli.arrays import one_blas_thread
+from relcli.engines.engine import A, Batched, Progress, R, T
 from relcli.spaces.space import Space
 
 #: Numbers of float64 that the vectors of one batch may take, projections included.
@@ -45,8 +46,6 @@ class LocalEngine:
 
     def reduce(self, source: Batched, empty: A, progress: Progress | None = None) -> A:
         """Return `empty` made full with all rows or pairs; worker w takes batches w, w + W, w + 2W …"""
-        from threadpoolctl import threadpool_limits
-
         workers = max(1, self.workers or available_cores())
         size = self.batch_rows or _batch_rows(source, workers)
         starts = range(0, len(source), size)
@@ -64,7 +63,7 @@ class LocalEngine:
                     progress(len(batch))
             return mine
 
-        with threadpool_limits(limits=1), ThreadPoolExecutor(workers) as pool:
+        with one_blas_thread(), ThreadPoolExecutor(workers) as pool:
             futures = [pool.submit(work, worker) for worker in range(workers)]
             try:
                 parts = [future.result() for future in futures]
@@ -76,18 +75,21 @@ class LocalEngine:
             whole.merge(part)
         return whole
 
+    def map(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
+        """Return what `work` makes of each item, in order, by the workers."""
+        with one_blas_thread(), ThreadPoolExecutor(max(1, self.workers or available_cores())) as pool:
+            return list(pool.map(work, items))
+
     def stream(self, space: Space, progress: Progress | None = None) -> Iterator[NDArray[Any]]:
         """
         Yield the rows of a space in order, a batch at a time, computed by the workers as they are asked for.
 
         Keeps two batches a worker.
         """
-        from threadpoolctl import threadpool_limits
-
         size = self.batch_rows or max(_BATCH_ROWS[0], _STREAM_NUMBERS // (space.vectors.shape[1] + space.dim))
         workers = max(1, self.workers or available_cores())
         pending: deque[Future[NDArray[Any]]] = deque()
-        with threadpool_limits(limits=1), ThreadPoolExecutor(workers) as pool:
+        with one_blas_thread(), ThreadPoolExecutor(workers) as pool:
             try:
                 for start in range(0, len(space), size):
                     pending.append(pool.submit(space.compute, slice(start, start + size)))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from relcli.arrays import Floats, row_norms
+from relcli.arrays import Floats, one_blas_thread, row_norms
 from relcli.spaces.pairing import Index, Mask
 
 Narrow = NDArray[np.float32]
@@ -160,10 +160,8 @@ def discover(
     differently: a pair that no other search found has confidence 0. They are made until two agree on ENOUGH,
     and of those the best is returned. Runs on one BLAS thread. Keeps about 6·n·n' float32 numbers.
     """
-    from threadpoolctl import threadpool_limits
-
     searches: list[Found] = []
-    with threadpool_limits(limits=1):
+    with one_blas_thread():
         sides = normalised(x), normalised(y)
         for number, exponent in enumerate(EXPONENTS):
             start = mutual_pairs(csls(profiles(sides[0], exponent) @ profiles(sides[1], exponent).T))
@@ -214,9 +212,7 @@ def grow(
     that stand out most: half as many again each time, up to `target` (after Cannistraci et al. 2023, arXiv:2303.00721,
     and Artetxe et al. 2017). All mutual neighbours of the last one are then refined. Runs on one BLAS thread.
     """
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=1):
+    with one_blas_thread():
         sides = normalised(x), normalised(y)
         stages = [seeds]
         while True:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from relcli.accumulators.tiles import row_slices
-from relcli.arrays import Floats
+from relcli.arrays import Floats, one_blas_thread
 
 #: Rows of every product: the last ones are padded with zeros.
 ROWS = 256
@@ -22,9 +22,7 @@ class Steadily:
     rows: int = ROWS
 
     def __call__(self, v: Floats) -> Floats:
-        from threadpoolctl import threadpool_limits
-
-        with threadpool_limits(limits=1):
+        with one_blas_thread():
             parts = []
             for rows in row_slices(len(v), self.rows):
                 missing = self.rows - (rows.stop - rows.start)

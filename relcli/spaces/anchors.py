@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from relcli.arrays import ExactProduct, Floats, on_grid, row_norms, unit_rows
+from relcli.arrays import ExactProduct, Floats, on_grid, one_blas_thread, row_norms, unit_rows
 from relcli.errors import AnchorError, IdError, UsageError, did_you_mean, first_few
 from relcli.spaces.pairing import Ids, Index, Mask, PairedSpaces, hash_ids, slice_if_consecutive
 from relcli.spaces.space import Space
@@ -197,11 +197,10 @@ def _kmeans(pair: PairedSpaces, count: int, seed: int, _labels: Ids | None) -> I
     import warnings
 
     from sklearn.cluster import MiniBatchKMeans
-    from threadpoolctl import threadpool_limits
 
     rows = _by_hash(pair, seed)[: max(KMEANS_ROWS, 4 * count)]
     rows = rows[np.argsort(pair.rank[rows])]
-    with threadpool_limits(limits=1):  # threads add up a centre in any order
+    with one_blas_thread():  # threads add up a centre in any order
         unit = unit_rows(_read_x(pair, rows))
         model = MiniBatchKMeans(count, random_state=seed, batch_size=max(1024, 2 * count), n_init=1)
         with warnings.catch_warnings():

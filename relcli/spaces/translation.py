@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from relcli.arrays import Floats, row_norms, unit_rows
+from relcli.arrays import Floats, one_blas_thread, row_norms, unit_rows
 from relcli.errors import AnchorError, UsageError, VectorError, check_choice
 from relcli.spaces.anchors import farthest_points
 
@@ -235,12 +235,10 @@ def fit_translation(
     `prune` keeps that many anchors, the farthest apart in y, for `inverse-relative`. Runs on one BLAS
     thread: equal anchors give equal bits, whatever the number of cores.
     """
-    from threadpoolctl import threadpool_limits
-
     check_translator(method, scaling, prune)
     if prune is not None and not 2 <= prune <= len(y):
         raise UsageError(f"--prune {prune:,} is no number from 2 to {len(y):,}, the anchors there are.")
-    with threadpool_limits(limits=1):
+    with one_blas_thread():
         mean_x, spread_x = _centre_and_spread(x, scaling)
         mean_y, spread_y = _centre_and_spread(y, scaling)
         prepared = Prepared(

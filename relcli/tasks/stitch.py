@@ -11,7 +11,7 @@ import numpy as np
 
 from relcli._version import versions
 from relcli.accumulators.probe import faults
-from relcli.arrays import Floats
+from relcli.arrays import Floats, one_blas_thread
 from relcli.engines.engine import Progress
 from relcli.errors import (
     AnchorError,
@@ -180,13 +180,11 @@ def stitch(
     memory. Runs on one BLAS thread: equal inputs give equal figures, whatever the number of cores. The heads of the
     space called `source`, the first unless it is named, go to `keep` when all is done: those of the first seed.
     """
-    from threadpoolctl import threadpool_limits
-
     if split is not None and options.test_size is not None:
         raise UsageError("--split tells which rows to test on, so --test-size has nothing to say. Drop one.")
     named = _distinct(spaces)
     saved = _saved_source(named, source, options) if keep else None
-    with threadpool_limits(limits=1):
+    with one_blas_thread():
         stitcher = _Stitcher(named, anchors, labels, options, split, progress)
         stitcher.saved = saved
         found = stitcher.report()
