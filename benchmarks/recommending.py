@@ -27,20 +27,16 @@ import numpy as np
 
 from relcli.arrays import Floats, unit_rows
 from relcli.evaluation.choosing import (
-    CSLS_NEIGHBOURS,
     FOLDS,
-    HeldOut,
-    Known,
-    Learnt,
-    Ridge,
     Tried,
     best_of,
-    fold_numbers,
     neighbours,
     parse_candidates,
     try_retrieving,
     try_stitching,
 )
+from relcli.evaluation.heldout import CSLS_NEIGHBOURS, HeldOut, Known, fold_numbers
+from relcli.evaluation.heldout_heads import Learnt, Ridge
 from relcli.evaluation.vias import ADDITIONS, Way, make_via, parse_way
 from relcli.formats.format import open_space
 from relcli.measures.relevance import reciprocal_ranks
@@ -152,7 +148,8 @@ class Run:
                 ranks = HeldOut(*(of[part][name] for part in ("greater", "level", "lead"))) if of["greater"] else None
                 # by ranks, merit is computed again: another rule needs no other run
                 merit = ranks.merit if ranks else of["merit"][name]
-                tried.append(Tried(parse_way(name, additions=ADDITIONS), values, 0.0, merit, ranks))
+                way = parse_way(name, additions=ADDITIONS, products=True)
+                tried.append(Tried(way, values, 0.0, merit, ranks))
             return cls(tried, float(kept["cost"]), of["found"])
 
 
@@ -168,6 +165,8 @@ def retrieving(x: Side, y: Side, anchors: int, seed: int) -> Run:
     begun = time.process_time()
     tried = try_retrieving(ways, Known(*frame, fold, y.rows, at_y[known], x.rows, *neighbours(x.ids), means))
     cost = time.process_time() - begun
+    chosen = best_of(tried).way
+    ways += [replace(chosen, csls=False)] if chosen.members else []
     return Run(tried, cost, _true_ranks(ways, x, y, at_x[asked], at_y[asked], frame, means))
 
 
@@ -275,7 +274,8 @@ def difference(auto: Sequence[Floats], other: Sequence[Floats]) -> tuple[float, 
 
 def summary(runs: Sequence[Run]) -> dict[str, Any]:
     """Return what a table shows of the seeds of one task: the best single way has the best mean over them."""
-    means = {way: float(np.mean([run.found[way].mean() for run in runs])) for way in runs[0].found}
+    single = [way for way in runs[0].found if not way.startswith("product:")]
+    means = {way: float(np.mean([run.found[way].mean() for run in runs])) for way in single}
     best = max(means, key=lambda way: means[way])
     auto = [run.found[run.chosen] for run in runs]
     behind, to_plain = (difference(auto, [run.found[way] for run in runs]) for way in (best, "relative"))

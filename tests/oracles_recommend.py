@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 
@@ -12,7 +13,17 @@ def unit(v: np.ndarray) -> np.ndarray:
 
 
 def carried(way: str, ax, ay, rows_x, rows_y, mean_x, mean_y) -> tuple[np.ndarray, np.ndarray]:
-    """Return rows of x and of y where cosines compare them: relative, relative:euclidean or translate:ortho."""
+    """
+    Return rows of x and of y where cosines compare them: relative, relative:euclidean, translate:ortho, or a product.
+
+    Unit vectors by the parts of a product side by side: their inner products are sums of the parts' cosines.
+    """
+    if way.startswith("product:"):
+        parts = [
+            carried(part, ax, ay, rows_x, rows_y, mean_x, mean_y)
+            for part in re.split(",(?=relative|translate)", way.removeprefix("product:"))
+        ]
+        return tuple(np.hstack([unit(part[side]) for part in parts]) for side in (0, 1))
     base, *added = way.split("+")
     if "center" in added:
         ax, rows_x, ay, rows_y = ax - mean_x, rows_x - mean_x, ay - mean_y, rows_y - mean_y

@@ -35,6 +35,9 @@ def pair(noise: float = 0.5, dy: int = D) -> tuple[tuple[list[str], np.ndarray],
     return (ids, x), ([ids[i] for i in order], y[order])
 
 
+PRODUCT = "product:translate:linear,relative"
+
+
 def unit(v: np.ndarray) -> np.ndarray:
     return v / np.linalg.norm(v, axis=1, keepdims=True)
 
@@ -44,13 +47,20 @@ def plain(via: str) -> dict[str, float]:
     (ids, x), (ids_y, y) = pair()
     y = y[[ids_y.index(name) for name in ids]]
     ax, ay, x, y = x[:20], y[:20], x[20:], y[20:]
+    if via.startswith("product:"):
+        turned = fit_translation(ax, ay, method="linear")(x)
+        cosines = (unit(turned) @ unit(y).T + unit(unit(x) @ unit(ax).T) @ unit(unit(y) @ unit(ay).T).T) / 2
+        return figures(cosines)
     if via == "relative":
         x, y = unit(x) @ unit(ax).T, unit(y) @ unit(ay).T
     if via == "relative:euclidean":
         x, y = (-np.linalg.norm(v[:, None] - a, axis=2) for v, a in ((x, ax), (y, ay)))
     if via == "translate:linear":
         x = fit_translation(ax, ay, method="linear")(x)
-    cosines = unit(x) @ unit(y).T
+    return figures(unit(x) @ unit(y).T)
+
+
+def figures(cosines: np.ndarray) -> dict[str, float]:
     rows, columns = linear_sum_assignment(-cosines)
     ranks = [1 + sum(cosines[i] > cosines[i, i]) for i in range(len(cosines))]
     return {
@@ -59,7 +69,7 @@ def plain(via: str) -> dict[str, float]:
     }
 
 
-@pytest.mark.parametrize("via", ["relative", "relative:euclidean", "translate:linear", "absolute"])
+@pytest.mark.parametrize("via", ["relative", "relative:euclidean", "translate:linear", "absolute", PRODUCT])
 def test_it_agrees_with_a_plain_twin(via):
     report = relcli.match(*pair(), ANCHORS, via=via)
 
@@ -108,6 +118,21 @@ def test_a_rotation_is_matched_wholly():
 def test_anchors_are_not_among_the_rows():
     with pytest.raises(DataError, match="40 of 60 shared rows are no anchors, and 41 are to be matched"):
         relcli.match(*pair(), ANCHORS, queries=41)
+
+
+def test_parts_of_a_product_are_centred_each_or_all():
+    x, y = pair()
+    x, y = (x[0], x[1] + 3), (y[0], y[1] - 2)
+    names = "product:translate:linear+center,relative+center"
+    each, every, none = (
+        relcli.match(x, y, ANCHORS, via=via, center=center)
+        for via, center in ((names, False), (PRODUCT, True), (PRODUCT, False))
+    )
+
+    assert each.views == (names,)
+    assert every.views == (PRODUCT,)
+    assert [score.forward for score in each.scores] == [score.forward for score in every.scores]
+    assert [score.forward for score in each.scores] != [score.forward for score in none.scores]
 
 
 def test_the_order_of_rows_does_not_show():

@@ -119,7 +119,7 @@ def test_every_measure_equals_its_twin(examples):
 
     # these have fewer cases that are clear-cut, or have a value at all, and a test of their own
     # of few examples some measures have few values
-    least = 150 if examples >= 200 else 10
+    least = 200 if examples >= 200 else 10
     assert {name for name in NAMES if compared[name] < least} <= {*HELD_OUT, *CANONICAL}
 
 

@@ -21,8 +21,10 @@ import relcli
 from relcli.arrays import unit_rows
 from relcli.cli.app import run
 from relcli.errors import AnchorError, DataError, IdError, UsageError, VectorError
-from relcli.evaluation import choosing
-from relcli.evaluation.choosing import fold_numbers, parse_candidates
+from relcli.evaluation import choosing, heldout, heldout_heads
+from relcli.evaluation.choosing import parse_candidates
+from relcli.evaluation.heldout import fold_numbers
+from relcli.evaluation.vias import parse_way
 from relcli.reports.recommendation import to_csv, to_document, to_markdown, to_text
 from tests import oracles_recommend as plain
 from tests.strategies import isometry
@@ -51,7 +53,14 @@ def recommended(x: np.ndarray, y: np.ndarray, anchors: Any = ANCHORS, **options:
     return relcli.recommend((IDS, x), (IDS, y), anchors, **options)
 
 
-WAYS = ("relative", "relative+center", "relative:euclidean", "translate:ortho", "translate:ortho+center")
+WAYS = (
+    "relative",
+    "relative+center",
+    "relative:euclidean",
+    "translate:ortho",
+    "translate:ortho+center",
+    "product:translate:ortho+center,relative,relative:euclidean",
+)
 
 
 @pytest.mark.parametrize(
@@ -59,6 +68,7 @@ WAYS = ("relative", "relative+center", "relative:euclidean", "translate:ortho", 
     [
         ("relative+center", 5),
         ("translate:ortho+csls", 12),
+        ("product:relative,translate:ortho+center+csls", 5),
         *(
             pytest.param(way, folds, marks=pytest.mark.slow)
             for folds in (5, 12)
@@ -88,9 +98,9 @@ def test_a_rough_csls_is_that_of_fewer_rows_and_fewer_parts(way, monkeypatch):
     near, depth = choosing.neighbours(IDS)
     fold = fold_numbers(np.array(ANCHORS), 12)
     means = x.mean(axis=0), y.mean(axis=0)
-    known = choosing.Known(x[AT], y[AT], fold, y, AT, x, near, depth, means)
-    ways = [choosing.parse_way(f"{way}{csls}", additions=["csls"]) for csls in ("", "+csls")]
-    plainly, roughly = choosing.held_out(ways, known, rough=True)
+    known = heldout.Known(x[AT], y[AT], fold, y, AT, x, near, depth, means)
+    ways = [parse_way(f"{way}{csls}", additions=["csls"]) for csls in ("", "+csls")]
+    plainly, roughly = heldout.held_out(ways, known, rough=True)
     sides = x, y, AT, AT, fold, *means
     ranks = np.array(plain.held_out_ranks(f"{way}+csls", *sides, near=near, depth=depth, parts=5))
 
@@ -105,8 +115,48 @@ def test_the_ways_best_by_a_rough_csls_are_tried_by_csls():
     trials = recommended(x, y).choice().trials
     tried = [trial.via for trial in trials if trial.via.endswith("+csls")]
 
-    assert len(tried) == choosing.CSLS_TRIED
-    assert len(trials) == len(choosing.RETRIEVING) + choosing.CSLS_TRIED
+    products = [trial.via for trial in trials if trial.via.startswith("product:")]
+    assert len([via for via in tried if via not in products]) == choosing.CSLS_TRIED
+    assert len(products) == choosing.MEMBERS - 1
+    assert len(trials) == len(choosing.RETRIEVING) + choosing.CSLS_TRIED + len(products)
+
+
+@pytest.mark.parametrize(("noise", "kind"), [(0.3, ""), (0.6, "+csls")])
+def test_products_are_of_the_best_two_three_and_four_of_the_kind_that_is_best(noise, kind):
+    x, y = world(noise=noise)
+    trials = recommended(x, y).choice().trials
+    single = [trial.via for trial in trials if not trial.via.startswith("product:")]
+    products = sorted((trial.via for trial in trials if trial.via.startswith("product:")), key=len)
+    best = [via.removesuffix("+csls") for via in single if via.endswith("+csls") == bool(kind)]
+
+    assert single[0].endswith("+csls") == bool(kind)
+    assert products == [f"product:{','.join(best[:count])}{kind}" for count in (2, 3, 4)]
+    assert not any(trial.via.startswith("product:") for trial in recommended(x, y, products=False).choice().trials)
+
+
+def tried(via: str, merit: list[float]) -> choosing.Tried:
+    """Return a way that made this of its anchors."""
+    way = parse_way(via, additions=["csls"], products=True)
+    return choosing.Tried(way, np.exp(merit), 0.0, np.array(merit))
+
+
+def test_of_ways_that_the_anchors_cannot_tell_apart_the_largest_product_is_taken():
+    single = tried("relative", [0.0, -0.7, 0.0, -0.7, 0.0, -0.7])
+    level = tried("product:relative,absolute", [-0.7, -0.7, 0.0, 0.0, -0.7, -0.7])
+    worse = tried("product:relative,absolute,relative:l1", [-0.9, -1.7, -0.9, -1.5, -0.9, -1.6])
+
+    assert choosing.best_of([single, level, worse]) is level
+    large = tried("product:relative,absolute,relative:l1,relative:linf", [-0.7, -0.8, 0.0, 0.0, -0.7, -0.7])
+    assert choosing.best_of([single, level, worse, large]) is level
+    assert choosing.best_of([worse, large]) is large
+    assert choosing.best_of([single, worse]) is single
+    assert choosing.best_of([worse, tried("absolute", [-2.0, -2.5, -1.9, -2.6, -2.0, -2.4])]) is worse
+
+
+def test_a_single_way_without_a_fault_is_taken_before_any_product():
+    faultless = tried("relative", [0.0, 0.0, 0.0])
+
+    assert choosing.best_of([tried("product:relative,absolute", [0.0, 0.0, 0.0]), faultless]) is faultless
 
 
 @pytest.mark.parametrize("way", ["relative", "relative+center", "relative:euclidean", "translate:ortho"])
@@ -204,6 +254,13 @@ def test_rows_in_another_order_change_nothing():
 
     assert turned.via == told.via
     assert [t.score for t in turned.trials] == pytest.approx([t.score for t in told.trials], abs=1e-9)
+
+
+def test_the_number_of_workers_changes_nothing():
+    x, y = world()
+    alone, together = (recommended(x, y, workers=workers).choice() for workers in (1, 3))
+
+    assert without_times(alone) == without_times(together)
 
 
 def test_folds_are_equal_in_size_and_do_not_follow_the_order():
@@ -403,7 +460,7 @@ def test_the_command_prints_the_flags_and_writes_all_forms(folder, capsys):
     assert f"recommended: --via {via}" in out
     assert f"--via {via}" in (folder / "r.md").read_text()
     assert [row["via"] for row in rows if row["chosen"] == "true"] == [via]
-    assert len(rows) == len(document["choices"][0]["trials"]) == 4
+    assert len(rows) == len(document["choices"][0]["trials"]) == 5
     assert via in (folder / "r.txt").read_text()
 
 
@@ -431,7 +488,7 @@ def test_ridge_is_that_of_scikit_learn():
     for kept in (codes < 3, codes < 2):
         said = RidgeClassifier().fit(rows[kept], codes[kept]).predict(rows)
 
-        assert np.array_equal(choosing.Ridge.of(rows[kept], codes[kept])(rows), said)
+        assert np.array_equal(heldout_heads.Ridge.of(rows[kept], codes[kept])(rows), said)
 
 
 # -- the page --------------------------------------------------------------------------------------------------------
@@ -491,7 +548,7 @@ def test_the_error_of_a_difference_is_that_of_its_formula():
 def test_true_ranks_of_the_benchmark_are_those_of_a_loop():
     x, y = world()
     sides = recommending.Side(IDS, x), recommending.Side(IDS, y)
-    ways = [choosing.parse_way("translate:ortho")]
+    ways = [parse_way("translate:ortho")]
     asked = np.setdiff1d(np.arange(N), AT)
     means = x.mean(axis=0), y.mean(axis=0)
     found = recommending._true_ranks(ways, *sides, asked, asked, (x[AT], y[AT]), means)

@@ -37,6 +37,7 @@ VIAS = [
     "translate:ortho",
     "translate:affine",
     "absolute",
+    "product:translate:ortho,relative:euclidean",
 ]
 
 
@@ -55,6 +56,9 @@ def spaces(seed: int = 0, dy: int = DY) -> tuple[np.ndarray, np.ndarray, list[st
 
 def seen(via: str, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return both sides where a method compares them."""
+    if via.startswith("product:"):
+        parts = [seen(part, x, y) for part in via.removeprefix("product:").split(",")]
+        return tuple(np.hstack([oracles.unit(part[side]) for part in parts]) for side in (0, 1))  # type: ignore[return-value]
     kind, _, detail = via.partition(":")
     if kind == "absolute":
         return x, y
@@ -318,7 +322,7 @@ def test_one_method_has_one_name(text, expected):
 # -- approximate ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("via", ["relative", "translate:ortho", "absolute"])
+@pytest.mark.parametrize("via", ["relative", "translate:ortho", "absolute", "product:translate:ortho,relative"])
 def test_a_flat_index_finds_what_exact_search_finds(via):
     pytest.importorskip("faiss")
     rng = np.random.default_rng(0)
@@ -332,6 +336,31 @@ def test_a_flat_index_finds_what_exact_search_finds(via):
     assert found.score("index-recall@3").value == 1
     assert found.score("recall@10").value == pytest.approx(exact.score("recall@10").value)
     assert found.score("median-rank").value is None
+
+
+def test_an_index_of_a_product_depends_on_the_anchors_of_its_parts(tmp_path):
+    pytest.importorskip("faiss")
+    x, y, ids = spaces()
+    names = [ids[row] for row in ANCHORS]
+    options = {"index": "faiss:flat", "via": "product:absolute,relative", "save_index": tmp_path / "index"}
+    relcli.retrieve((ids, x), (ids, y), names, **options)
+    moved = y.copy()
+    moved[ANCHORS[0]] += 1
+
+    with pytest.raises(UsageError, match="anchor"):
+        relcli.retrieve((ids, x), (ids, y), names[1:], **options)
+    with pytest.raises(UsageError, match="anchor_vectors"):
+        relcli.retrieve((ids, x), (ids, moved), names, **options)
+
+
+def test_centring_all_is_not_said_of_each_part():
+    x, y, ids = spaces()
+    every = ask(x, y, ids, via="product:translate:ortho+center,translate:ortho,relative", center=True, k=3)
+    each = ask(x, y, ids, via="product:translate:ortho+center,relative+center", k=3)
+
+    assert every.hits.via == "product:translate:ortho,relative"
+    assert each.hits.via == "product:translate:ortho+center,relative+center"
+    assert every.hits.ids.tolist() == each.hits.ids.tolist()
 
 
 @pytest.mark.parametrize("kind", ["faiss:hnsw", "faiss:ivf"])

@@ -42,9 +42,9 @@ def recommend(
 
     `x`, `y` and `anchors` are as in `compare`, `labels` and `split` as in `stitch`: with labels the way for stitching
     is chosen too, by heads that see the rows marked train, or all. Other `options` are the fields of
-    `relcli.tasks.recommend.Options`: purpose ("retrieval" or "stitching"), candidates, folds, direction, seed,
-    on_duplicate, on_bad, missing_anchors. `.via("retrieval")` of what is returned names the way. Raises a RelcliError
-    where no answer is possible.
+    `relcli.tasks.recommend.Options`: purpose ("retrieval" or "stitching"), candidates, folds, products, direction,
+    seed, on_duplicate, on_bad, missing_anchors. `.via("retrieval")` of what is returned names the way. Raises a
+    RelcliError where no answer is possible.
     """
     wanted = known_options(RecommendOptions, "recommend", as_tuples(options, "candidates"))
     spaces = open_both(x, y, ids_x, ids_y, key_x, key_y, id_column)

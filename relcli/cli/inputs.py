@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-_READING, _POLICY, _CONVENTION, _WHERE = "Reading", "Bad rows", "Conventions", "Where they differ"
 
-SpaceX = Annotated[str, typer.Argument(metavar="X", help="Dump of the first model: FILE, FILE#NAME, folder or glob.")]
+def in_panel(heading: str) -> Callable[..., Any]:
+    """Return what makes options that `--help` shows under a heading."""
+    return partial(typer.Option, rich_help_panel=heading)
+
+
+_reading, _policy, _convention = in_panel("Reading"), in_panel("Bad rows"), in_panel("Conventions")
+_where, _queries, _shown, _index = map(in_panel, ("Where they differ", "Queries", "Output", "Index"))
+
+SpaceX = Annotated[
+    str,
+    typer.Argument(metavar="X", help="Dump (saved embeddings) of the first model: FILE, FILE#NAME, folder or glob."),
+]
 SpaceY = Annotated[str, typer.Argument(metavar="Y", help="Dump of the second model.")]
 AnchorsFrom = Annotated[
     str,
@@ -17,52 +29,46 @@ AnchorsFrom = Annotated[
         "--anchors",
         "-a",
         metavar="FILE|HOW:N",
-        help="File of anchor ids (.txt, .tsv of x_id<TAB>y_id, .json, .parquet), or N to choose: uniform:300, "
-        "farthest:300, kmeans:300, first:300.",
+        help="Anchors, rows known to be the same in both: file of ids (.txt, .tsv of x_id<TAB>y_id, .json, .parquet), "
+        "or N to choose: uniform:300, farthest:300, kmeans:300, first:300.",
     ),
 ]
 IdsX = Annotated[
-    Path | None, typer.Option("--ids-x", metavar="FILE", help="File of X's ids, one a row.", rich_help_panel=_READING)
+    Path | None, _reading("--ids-x", metavar="FILE", help="File of X's ids, one a row, where X holds none.")
 ]
 IdsY = Annotated[
-    Path | None, typer.Option("--ids-y", metavar="FILE", help="File of Y's ids, one a row.", rich_help_panel=_READING)
+    Path | None, _reading("--ids-y", metavar="FILE", help="File of Y's ids, one a row, where Y holds none.")
 ]
 KeyX = Annotated[
     str | None,
-    typer.Option("--key-x", metavar="NAME", help="Column, tensor or array of X's vectors.", rich_help_panel=_READING),
+    _reading("--key-x", metavar="NAME", help="Column, tensor or array of X's vectors, where it holds several."),
 ]
 KeyY = Annotated[
     str | None,
-    typer.Option("--key-y", metavar="NAME", help="Column, tensor or array of Y's vectors.", rich_help_panel=_READING),
+    _reading("--key-y", metavar="NAME", help="Column, tensor or array of Y's vectors, where it holds several."),
 ]
-IdColumn = Annotated[
-    str | None,
-    typer.Option("--id-column", metavar="NAME", help="Column or tensor of the ids.", rich_help_panel=_READING),
-]
+IdColumn = Annotated[str | None, _reading("--id-column", metavar="NAME", help="Column or tensor of the ids.")]
 Pairs = Annotated[
-    Path | None,
-    typer.Option(
-        "--pairs",
-        metavar="FILE",
-        help="Table x_id<TAB>y_id, where the two name things differently.",
-        rich_help_panel=_READING,
-    ),
+    Path | None, _reading("--pairs", metavar="FILE", help="Table x_id<TAB>y_id, where the two name things differently.")
 ]
 OnDuplicate = Annotated[
     str,
-    typer.Option("--on-duplicate", metavar="error|first|drop", help="Repeated ids.", rich_help_panel=_POLICY),
-]
-OnBad = Annotated[
-    str,
-    typer.Option("--on-bad", metavar="error|drop", help="Rows with NaN, Inf or only zeros.", rich_help_panel=_POLICY),
-]
-MissingAnchors = Annotated[
-    str,
-    typer.Option(
-        "--missing-anchors", metavar="error|drop", help="Anchors that a space lacks.", rich_help_panel=_POLICY
+    _policy(
+        "--on-duplicate", metavar="error|first|drop", help="Repeated ids: stop, keep the first row of each, or none."
     ),
 ]
-Strict = Annotated[bool, typer.Option("--strict", help="Never pair rows by their number.", rich_help_panel=_POLICY)]
+OnBad = Annotated[
+    str, _policy("--on-bad", metavar="error|drop", help="Rows with NaN, Inf or only zeros: stop, or leave them out.")
+]
+MissingAnchors = Annotated[
+    str, _policy("--missing-anchors", metavar="error|drop", help="Anchors that a space lacks: stop, or do without.")
+]
+MissingLabels = Annotated[
+    str, _policy("--missing-labels", metavar="error|drop", help="Rows without a label: stop, or leave them out.")
+]
+Strict = Annotated[
+    bool, _policy("--strict", help="Stop where there are no ids, rather than pair rows by their number.")
+]
 Measures = Annotated[
     str | None,
     typer.Option(
@@ -71,77 +77,45 @@ Measures = Annotated[
 ]
 Depth = Annotated[int | None, typer.Option("-k", metavar="N", help="Neighbours, 10 unless given.")]
 View = Annotated[list[str] | None, typer.Option("--view", metavar="VIEW", help="Only relative, or only absolute.")]
-Center = Annotated[
-    bool | None,
-    typer.Option("--center/--no-center", help="Subtract each space's mean first.", rich_help_panel=_CONVENTION),
-]
-Standardize = Annotated[
-    bool,
-    typer.Option("--standardize", help="Give each dimension mean 0, deviation 1 first.", rich_help_panel=_CONVENTION),
-]
-UnitRows = Annotated[
-    bool, typer.Option("--l2", help="Divide each row by its norm before all else.", rich_help_panel=_CONVENTION)
-]
-Quantize = Annotated[
-    float | None,
-    typer.Option("--quantize", metavar="STEP", help="Round similarities to multiples.", rich_help_panel=_CONVENTION),
-]
+Center = Annotated[bool | None, _convention("--center/--no-center", help="Subtract each space's mean first.")]
+Standardize = Annotated[bool, _convention("--standardize", help="Give each dimension mean 0, deviation 1 first.")]
+UnitRows = Annotated[bool, _convention("--l2", help="Divide each row by its norm before all else.")]
+Quantize = Annotated[float | None, _convention("--quantize", metavar="STEP", help="Round similarities to multiples.")]
 Sparse = Annotated[
-    str | None,
-    typer.Option(
-        "--sparse", metavar="K,P", help="Keep the K largest, to the power P (ASIF).", rich_help_panel=_CONVENTION
-    ),
+    str | None, _convention("--sparse", metavar="K,P", help="Keep the K largest, to the power P (ASIF).")
 ]
 IncludeAnchors = Annotated[
-    bool | None,
-    typer.Option("--include-anchors/--exclude-anchors", help="Score the anchors too.", rich_help_panel=_CONVENTION),
+    bool | None, _convention("--include-anchors/--exclude-anchors", help="Score the anchors too.")
 ]
 Sample = Annotated[
     str | None, typer.Option("--sample", metavar="N|all", help="Queries; all up to 50,000, else 10,000.")
 ]
-Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Seed of anchor choice, query sample and bootstrap.")]
+Seed = Annotated[
+    int, typer.Option("--seed", metavar="N", help="Seed of all that is drawn: anchors, queries, folds, bootstrap.")
+]
 Preset = Annotated[
     str | None, typer.Option("--preset", metavar="relreps", help="A paper's settings, printed; flags win.")
 ]
-GroupBy = Annotated[
-    str | None,
-    typer.Option("--group-by", metavar="COLUMN", help="Score each label of this column alone.", rich_help_panel=_WHERE),
-]
-Metadata = Annotated[
-    Path | None,
-    typer.Option("--metadata", metavar="FILE", help="Table with ids and that column; else X.", rich_help_panel=_WHERE),
-]
+GroupBy = Annotated[str | None, _where("--group-by", metavar="COLUMN", help="Score each label of this column alone.")]
+Metadata = Annotated[Path | None, _where("--metadata", metavar="FILE", help="Table with ids and that column; else X.")]
 Items = Annotated[
-    Path | None,
-    typer.Option(
-        "--items", metavar="FILE", help="Write each query's fate (.parquet, .csv, .jsonl).", rich_help_panel=_WHERE
-    ),
+    Path | None, _where("--items", metavar="FILE", help="Write each query's fate (.parquet, .csv, .jsonl).")
 ]
-Moved = Annotated[
-    int | None, typer.Option("--moved", metavar="N", help="Name the items moved most (10).", rich_help_panel=_WHERE)
-]
+Moved = Annotated[int | None, _where("--moved", metavar="N", help="Name the items moved most (10).")]
 NullDraws = Annotated[int | None, typer.Option("--null", metavar="K", help="Also score K permuted pairings: p-values.")]
 AnchorDraws = Annotated[
     int | None, typer.Option("--anchor-draws", metavar="D", help="Also score D random choices of anchors.")
 ]
 Similarity = Annotated[
     str | None,
-    typer.Option(
+    _convention(
         "--similarity",
         metavar="NAME",
         help="cosine unless given; inner, euclidean, l1, linf, angular, mahalanobis, basis, or product:A,B.",
-        rich_help_panel=_CONVENTION,
     ),
 ]
-Ids = Annotated[
-    Path | None, typer.Option("--ids", metavar="FILE", help="File of the ids, one a row.", rich_help_panel=_READING)
-]
-Key = Annotated[
-    str | None,
-    typer.Option("--key", metavar="NAME", help="Column, tensor or array of the vectors.", rich_help_panel=_READING),
-]
-_QUERIES, _SHOWN, _INDEX = "Queries", "Output", "Index"
-
+Ids = Annotated[Path | None, _reading("--ids", metavar="FILE", help="File of the ids, one a row.")]
+Key = Annotated[str | None, _reading("--key", metavar="NAME", help="Column, tensor or array of the vectors.")]
 AnchorsIfAny = Annotated[
     str | None,
     typer.Option(
@@ -151,28 +125,19 @@ AnchorsIfAny = Annotated[
         help="File of anchor ids, or how many to choose; only --via absolute goes without.",
     ),
 ]
-QueryIds = Annotated[
-    list[str] | None,
-    typer.Option("--query", metavar="ID", help="An id of X; may be repeated.", rich_help_panel=_QUERIES),
-]
+QueryIds = Annotated[list[str] | None, _queries("--query", metavar="ID", help="An id of X; may be repeated.")]
 QueriesFrom = Annotated[
-    str | None,
-    typer.Option(
-        "--queries",
-        metavar="FILE",
-        help="File of ids of X, or a dump of new vectors of X's model.",
-        rich_help_panel=_QUERIES,
-    ),
+    str | None, _queries("--queries", metavar="FILE", help="File of ids of X, or a dump of new vectors of X's model.")
 ]
-AllQueries = Annotated[bool, typer.Option("--all", help="Every row of X.", rich_help_panel=_QUERIES)]
+AllQueries = Annotated[bool, _queries("--all", help="Every row of X.")]
 ItemCount = Annotated[int, typer.Option("-k", metavar="N", help="Items for each query.")]
 Via = Annotated[
     list[str] | None,
     typer.Option(
         "--via",
         metavar="METHOD",
-        help="relative unless given; relative:SIMILARITY, translate:METHOD, absolute, or auto: what held-out anchors "
-        "choose. May be repeated.",
+        help="relative unless given; relative:SIMILARITY, translate:METHOD, absolute, product:WAY,WAY, or auto: what "
+        "held-out anchors choose. May be repeated.",
     ),
 ]
 Csls = Annotated[bool, typer.Option("--csls", help="Score by CSLS(10), which holds hubs back.")]
@@ -183,28 +148,13 @@ Truth = Annotated[
     ),
 ]
 Show = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--show", metavar="COLUMN", help="Show this column of each item; may be repeated.", rich_help_panel=_SHOWN
-    ),
+    list[str] | None, _shown("--show", metavar="COLUMN", help="Show this column of each item; may be repeated.")
 ]
 ShowFrom = Annotated[
-    Path | None,
-    typer.Option(
-        "--show-from", metavar="FILE", help="Table with a column id to show from, not Y.", rich_help_panel=_SHOWN
-    ),
+    Path | None, _shown("--show-from", metavar="FILE", help="Table with a column id to show from, not Y.")
 ]
-IndexKind = Annotated[
-    str,
-    typer.Option("--index", metavar="KIND", help="exact, faiss:flat, faiss:hnsw, faiss:ivf.", rich_help_panel=_INDEX),
-]
+IndexKind = Annotated[str, _index("--index", metavar="KIND", help="exact, faiss:flat, faiss:hnsw, faiss:ivf.")]
 SaveIndex = Annotated[
-    Path | None,
-    typer.Option(
-        "--save-index", metavar="DIR", help="Keep the index here, and read it when it is there.", rich_help_panel=_INDEX
-    ),
+    Path | None, _index("--save-index", metavar="DIR", help="Keep the index here, and read it when it is there.")
 ]
-LoadIndex = Annotated[
-    Path | None,
-    typer.Option("--load-index", metavar="DIR", help="Read the index kept here.", rich_help_panel=_INDEX),
-]
+LoadIndex = Annotated[Path | None, _index("--load-index", metavar="DIR", help="Read the index kept here.")]

@@ -9,52 +9,44 @@ import typer
 from relcli.cli import discovering, gate, inputs, output
 
 Queries = Annotated[
-    int | None, typer.Option("--queries", metavar="N", help="Rows to match: 500, or all that are held out.")
+    int | None, typer.Option("--queries", metavar="N", help="Rows to match that are no anchors: 500, or all there are.")
 ]
-Seeds = Annotated[int, typer.Option("--seeds", metavar="N", help="Repeat with N draws of rows, and of anchors.")]
+Seeds = Annotated[
+    int,
+    typer.Option(
+        "--seeds",
+        metavar="N",
+        help="Repeat with N draws of rows, and of anchors that are chosen, for mean ± deviation.",
+    ),
+]
 Via = Annotated[
     list[str] | None,
     typer.Option(
-        "--via", metavar="METHOD", help="relative, relative:SIMILARITY, translate:METHOD, absolute; may be repeated."
+        "--via",
+        metavar="METHOD",
+        help="How rows are compared: relative (by similarities to the anchors), relative:SIMILARITY, translate:METHOD "
+        "(by a map fitted on them), absolute, product:WAY,WAY (by several at once); may be repeated.",
     ),
 ]
-Center = Annotated[bool, typer.Option("--center", help="Subtract each space's mean first.")]
+Center = Annotated[
+    bool, typer.Option("--center", help="Subtract each space's mean first; helps where all vectors point one way.")
+]
 
 
 def match(
-    x: inputs.SpaceX,
-    y: inputs.SpaceY,
-    anchors: discovering.AnchorsOrSeeds = None,
-    queries: Queries = None,
-    via: Via = None,
-    center: Center = False,
-    seed: inputs.Seed = 0,
-    seeds: Seeds = 1,
-    ids_x: inputs.IdsX = None,
-    ids_y: inputs.IdsY = None,
-    key_x: inputs.KeyX = None,
-    key_y: inputs.KeyY = None,
-    id_column: inputs.IdColumn = None,
-    pairs: inputs.Pairs = None,
-    on_duplicate: inputs.OnDuplicate = "error",
-    on_bad: inputs.OnBad = "error",
-    missing_anchors: inputs.MissingAnchors = "error",
-    strict: inputs.Strict = False,
-    bootstrap: discovering.Bootstrap = None,
-    sample: discovering.Sample = None,
-    shared_only: discovering.SharedOnly = False,
-    pairs_out: discovering.PairsOut = None,
-    check: gate.Checks = None,
-    fail_under: gate.FailUnder = None,
-    fail_over: gate.FailOver = None,
-    as_json: output.AsJson = False,
-    format_name: output.TableFormat = None,
-    files: output.TableFiles = None,
-    quiet: output.Quiet = False,
+    x: inputs.SpaceX, y: inputs.SpaceY, anchors: discovering.AnchorsOrSeeds = None, queries: Queries = None,
+    via: Via = None, center: Center = False, seed: inputs.Seed = 0, seeds: Seeds = 1, ids_x: inputs.IdsX = None,
+    ids_y: inputs.IdsY = None, key_x: inputs.KeyX = None, key_y: inputs.KeyY = None, id_column: inputs.IdColumn = None,
+    pairs: inputs.Pairs = None, on_duplicate: inputs.OnDuplicate = "error", on_bad: inputs.OnBad = "error",
+    missing_anchors: inputs.MissingAnchors = "error", strict: inputs.Strict = False,
+    bootstrap: discovering.Bootstrap = None, sample: discovering.Sample = None,
+    shared_only: discovering.SharedOnly = False, pairs_out: discovering.PairsOut = None, check: gate.Checks = None,
+    fail_under: gate.FailUnder = None, fail_over: gate.FailOver = None, as_json: output.AsJson = False,
+    format_name: output.TableFormat = None, files: output.TableFiles = None, quiet: output.Quiet = False,
     workers: output.Workers = None,
-) -> None:
+) -> None:  # fmt: skip
     """
-    Give each held-out row of X one of Y, and tell how many get their own: optimal assignment, and the nearest.
+    Pair held-out rows of X with rows of Y one to one, and tell how many get their own; beside it, plain search.
 
     Example: relcli match digits_ae_s0.npy digits_ae_s1.parquet --anchors uniform:320 --seeds 5
     """

@@ -13,7 +13,7 @@ from relcli.accumulators.tiles import row_slices
 from relcli.arrays import Floats, on_grid
 from relcli.engines.engine import Engine, Progress
 from relcli.evaluation.answers import Truth
-from relcli.evaluation.choosing import CSLS_NEIGHBOURS
+from relcli.evaluation.heldout import CSLS_NEIGHBOURS
 from relcli.evaluation.hits import Counts, HitLists, Places
 from relcli.evaluation.vias import Via
 from relcli.spaces.gallery import Gallery

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
-from relcli.arrays import Floats
+import numpy as np
+
+from relcli.arrays import Floats, unit_rows
 from relcli.errors import UsageError, did_you_mean
 from relcli.spaces import translation
 from relcli.spaces.relative import Centering, RelativeProjection
@@ -16,7 +19,7 @@ from relcli.spaces.space import Projection
 #: What a plus sign adds to a way, and to which kinds.
 ADDITIONS = {
     "center": ("relative", "translate", "absolute"),
-    "csls": ("relative", "translate", "absolute"),
+    "csls": ("relative", "translate", "absolute", "product"),
     "quantize": ("relative",),
     "sparse": ("relative",),
 }
@@ -30,9 +33,10 @@ class Way:
     """
     A way to compare two spaces, said in words.
 
-    `kind` is absolute, relative or translate, `detail` the similarity or the translator. `center` subtracts
+    `kind` is absolute, relative, translate or product, `detail` the similarity or the translator. `center` subtracts
     each space's mean first, `quantize` and `sparse` (k, p) are as in RelativeProjection, and `csls` holds
-    hubs back in the scores.
+    hubs back in the scores. A product goes all its `members`' ways at once: its cosines are the means of theirs
+    (after Cannistraci et al. 2024, arXiv:2310.01211, whose members are relative vectors).
     """
 
     kind: str
@@ -41,10 +45,35 @@ class Way:
     quantize: float | None = None
     sparse: tuple[int, float] | None = None
     csls: bool = False
+    members: tuple[Way, ...] = ()
+
+    @property
+    def parts(self) -> tuple[Way, ...]:
+        """The ways it goes: the members of a product, or itself."""
+        return self.members or (self,)
+
+    @property
+    def centres(self) -> bool:
+        """Whether a part of it subtracts the means."""
+        return any(part.center for part in self.parts)
+
+    def less(self, *, center: bool = False, csls: bool = False) -> Way:
+        """Return it without what is done anyway: centring, CSLS. Parts of a product that are then equal are one."""
+        if not self.members:
+            return replace(self, center=self.center and not center, csls=self.csls and not csls)
+        members = tuple(dict.fromkeys(member.less(center=center) for member in self.members))
+        scored = self.csls and not csls
+        return replace(self, members=members, csls=scored) if len(members) > 1 else replace(members[0], csls=scored)
+
+    def centred(self) -> Way:
+        """Return it with every part subtracting the means."""
+        return replace(self, center=not self.members, members=tuple(member.centred() for member in self.members))
 
     @property
     def name(self) -> str:
         """Return the one text that names it, such as "relative", "relative:euclidean+center" or "translate:ortho"."""
+        if self.members:
+            return f"{_PRODUCT}{','.join(member.name for member in self.members)}{'+csls' if self.csls else ''}"
         plain = self.kind if self.kind == "absolute" or (self.kind, self.detail) == ("relative", "cosine") else ""
         return "+".join([plain or f"{self.kind}:{self.detail}", *self._additions()])
 
@@ -69,13 +98,25 @@ class Way:
         return partial(RelativeProjection, similarity=self.detail, quantize=self.quantize, sparse=self.sparse)
 
 
-def parse_way(text: str, *, additions: Iterable[str] = ("center", "quantize", "sparse")) -> Way:
+def product_of(ways: Sequence[Way]) -> Way:
+    """Return the product of two or more ways, scored by CSLS if they all are."""
+    return Way("product", members=tuple(replace(way, csls=False) for way in ways), csls=all(way.csls for way in ways))
+
+
+_PRODUCT = "product:"
+_MEMBERS = re.compile(r",\s*(?=(?:relative|translate|absolute|product)\b)")
+
+
+def parse_way(text: str, *, additions: Iterable[str] = ("center", "quantize", "sparse"), products: bool = False) -> Way:
     """
     Return the way that a text names: "relative", "relative:euclidean+center", "translate:ortho", "absolute".
 
     After a plus sign come `additions`: center, quantize=STEP, sparse=K,P and csls, those of them that the
-    asking command knows. Raises UsageError for any other text.
+    asking command knows. With `products` it may be "product:translate:ortho+center,relative", whose +csls stands
+    at the end and is of the whole. Raises UsageError for any other text.
     """
+    if text.startswith(_PRODUCT):
+        return _parse_product(text, tuple(additions), products)
     base, *added = (part.strip() for part in text.split("+"))
     way = _parse_base(base, text)
     said: dict[str, object] = {}
@@ -91,6 +132,27 @@ def parse_way(text: str, *, additions: Iterable[str] = ("center", "quantize", "s
             raise UsageError(f"--via {text!r} says {name!r} twice. Say it once.")
         said[name] = _parse_step(value, text) if name == "quantize" else parse_sparse(value) if equals else True
     return Way(way.kind, way.detail, **said)  # type: ignore[arg-type]
+
+
+def _parse_product(text: str, additions: tuple[str, ...], allowed: bool) -> Way:
+    if not allowed:
+        raise UsageError(f"--via {text!r} is a product of ways, which is for `retrieve` and `match`. Name one way.")
+    listed, csls, rest = text.removeprefix(_PRODUCT).strip().partition("+csls")
+    if rest or (csls and "csls" not in additions):
+        raise UsageError(
+            f"--via {text!r} adds csls {'to a part' if rest else 'where it is not known'}. "
+            f"{'Write +csls once, at the end: it is of the whole product.' if rest else 'Drop it.'}"
+        )
+    names = [name.strip() for name in _MEMBERS.split(listed)]
+    if any(name.startswith(_PRODUCT) for name in names):
+        raise UsageError(f"--via {text!r} has a product within a product. List all ways in one.")
+    members = tuple(parse_way(name, additions=[known for known in additions if known != "csls"]) for name in names)
+    if len(members) < 2:
+        raise UsageError(f"--via {text!r} is a product of one. Write product:translate:ortho,relative:angular.")
+    repeated = [way.name for way in dict.fromkeys(members) if members.count(way) > 1]
+    if repeated:
+        raise UsageError(f"--via {text!r} names {repeated[0]} more than once. Name each way once.")
+    return Way("product", members=members, csls=bool(csls))
 
 
 _SAID = {"center": "+center", "csls": "+csls", "quantize": "+quantize=STEP", "sparse": "+sparse=K,P"}
@@ -126,9 +188,9 @@ def _parse_step(value: str, text: str) -> float:
     return step
 
 
-def via_name(text: str, *, additions: Iterable[str] = ("center", "quantize", "sparse")) -> str:
+def via_name(text: str, *, additions: Iterable[str] = ("center", "quantize", "sparse"), products: bool = False) -> str:
     """Return the one name of what a text names, as in `parse_way`."""
-    return parse_way(text, additions=additions).name
+    return parse_way(text, additions=additions, products=products).name
 
 
 @dataclass(frozen=True)
@@ -151,6 +213,26 @@ class Then:
         return self.second(self.first(v))
 
 
+@dataclass(frozen=True)
+class SideBySide:
+    """Unit vectors by several projections, side by side and as long as one together: cosines of them are means."""
+
+    parts: tuple[Projection, ...]
+
+    def __call__(self, v: Floats) -> Floats:
+        return side_by_side([part(v) for part in self.parts])
+
+
+def beside(name: str, vias: Sequence[Via]) -> Via:
+    """Return a product of ways that are made already."""
+    return Via(name, SideBySide(tuple(via.x for via in vias)), SideBySide(tuple(via.y for via in vias)))
+
+
+def side_by_side(parts: Sequence[Floats]) -> Floats:
+    """Return unit rows of the parts [b, w] each side by side, over the square root of how many parts there are."""
+    return np.hstack([unit_rows(part) for part in parts]) / np.sqrt(len(parts))
+
+
 def as_it_is(v: Floats) -> Floats:
     """Return v."""
     return v
@@ -164,7 +246,9 @@ def make_via(name: str | Way, x: Floats, y: Floats, *, scaling: str = "global", 
     them those of the anchors are. Absolute vectors need one width on both sides. How scores are then taken,
     by cosine or CSLS, is the caller's.
     """
-    way = name if isinstance(name, Way) else parse_way(name, additions=ADDITIONS)
+    way = name if isinstance(name, Way) else parse_way(name, additions=ADDITIONS, products=True)
+    if way.members:
+        return beside(way.name, [make_via(member, x, y, scaling=scaling, means=means) for member in way.members])
     if not way.center:
         return _plain(way, x, y, scaling)
     centre_x, centre_y = map(Centering.of, means or (x.mean(axis=0), y.mean(axis=0)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,10 @@ from relcli._version import versions
 from relcli.accumulators.probe import Census, without_bad_rows
 from relcli.arrays import Floats
 from relcli.engines.engine import Engine, Progress
-from relcli.errors import UsageError, VectorError, did_you_mean
+from relcli.errors import UsageError, VectorError
 from relcli.evaluation.assigning import MATCHING, QUERIES, RECALL, held_out, matching_figures, shuffled
-from relcli.evaluation.vias import parse_way
+from relcli.evaluation.policies import check_policies, policies_of
+from relcli.evaluation.vias import Way, parse_way
 from relcli.measures.interval import LEVEL, rate_interval
 from relcli.measures.matching import MOST
 from relcli.reports.report import Draws, Interval, Report, Score
@@ -22,12 +23,6 @@ from relcli.spaces.anchors import AnchorChoice, AnchorList, Anchors, settle_anch
 from relcli.spaces.pairing import Ids, PairedSpaces
 from relcli.spaces.relative import anchor_facts, check_same_frame
 from relcli.spaces.space import Space
-
-_POLICIES = {
-    "on_duplicate": ("error", "first", "drop"),
-    "on_bad": ("error", "drop"),
-    "missing_anchors": ("error", "drop"),
-}
 
 
 @dataclass(frozen=True)
@@ -51,9 +46,8 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.via is not None:
-            ways = [parse_way(text) for text in self.via]
             # what holds for all is not said of each
-            names = (replace(way, center=way.center and not self.center).name for way in ways)
+            names = (_way(text).less(center=self.center).name for text in self.via)
             object.__setattr__(self, "via", tuple(dict.fromkeys(names)))
         if self.queries is not None and not 2 <= self.queries <= MOST:
             raise UsageError(
@@ -62,23 +56,24 @@ class Options:
         for flag, least in (("seed", 0), ("seeds", 1)):
             if getattr(self, flag) < least:
                 raise UsageError(f"--{flag} {getattr(self, flag)} is too small: it is {least} or more.")
-        for name, allowed in _POLICIES.items():
-            said = getattr(self, name)
-            if said not in allowed:
-                flag = name.replace("_", "-")
-                raise UsageError(f"--{flag} {said!r} is none of {', '.join(allowed)}.{did_you_mean(said, allowed)}")
+        check_policies(self)
 
     def vias(self, dx: int, dy: int) -> tuple[str, ...]:
         """Return the methods that were asked for, or those that spaces of these dimensions can be matched by."""
         if self.via is None:
             return ("relative", "translate:ortho", *(("absolute",) if dx == dy else ()))
-        absolute = [name for name in self.via if name.startswith("absolute")]
+        absolute = [name for name in self.via if any(part.kind == "absolute" for part in _way(name).parts)]
         if absolute and dx != dy:
             raise VectorError(
                 f"--via {absolute[0]} compares coordinates, and x has {dx} dimensions, y {dy}. Use relative or "
                 "translate:ortho."
             )
         return self.via
+
+
+def _way(text: str) -> Way:
+    """Return the way that a text names, one or a product of several."""
+    return parse_way(text, products=True)
 
 
 def match(
@@ -108,7 +103,7 @@ def match(
     )
     shared = len(joined)
     vias = options.vias(x.dim, y.dim)
-    centres = options.center or any(parse_way(via).center for via in vias)
+    centres = options.center or any(_way(via).centres for via in vias)
     census = engine.reduce(joined, Census(x.dim, y.dim, sums=centres), progress and progress("checking rows", shared))
     joined = without_bad_rows(joined, census, options.on_bad)
     means = (census.sum_x / census.count, census.sum_y / census.count) if centres else None
@@ -120,11 +115,8 @@ def match(
         sides = (batch.x, frame.x), (batch.y, frame.y)
         of_seed = {}
         for via in vias:
-            way = parse_way(via)
-            order = shuffled(batch, seed)
-            of_seed[via] = matching_figures(
-                replace(way, center=way.center or options.center), *sides, order=order, means=means
-            )
+            way = _way(via).centred() if options.center else _way(via)
+            of_seed[via] = matching_figures(way, *sides, order=shuffled(batch, seed), means=means)
             if told:
                 told(1)
         frames.append(frame)
@@ -143,7 +135,8 @@ def match(
             "center": options.center,
             "seed": options.seed,
             "seeds": options.seeds,
-            **{name: getattr(options, name) for name in (*_POLICIES, "strict")},
+            **policies_of(options),
+            "strict": options.strict,
         },
         versions=versions(),
         notes=tuple(_notes(joined, frames[0], anchors, vias, options, queries)),

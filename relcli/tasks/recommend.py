@@ -9,21 +9,22 @@ import numpy as np
 
 from relcli._version import versions
 from relcli.accumulators.hits import Survey
-from relcli.accumulators.probe import Census
+from relcli.accumulators.probe import Census, without_bad
 from relcli.arrays import Floats
 from relcli.engines.engine import Engine, Progress
-from relcli.errors import DataError, IdError, JoinError, UsageError, VectorError, did_you_mean, first_few
+from relcli.errors import DataError, IdError, JoinError, UsageError, did_you_mean, first_few
 from relcli.evaluation.choosing import (
-    CSLS_TRIED,
     FOLDS,
     LEAST_ANCHORS,
-    Learnt,
     choose_retrieval,
     choose_stitching,
-    fold_numbers,
     folds_for,
     parse_candidates,
+    tries,
 )
+from relcli.evaluation.heldout import fold_numbers
+from relcli.evaluation.heldout_heads import Learnt
+from relcli.evaluation.policies import check_policies, policies_of
 from relcli.reports.recommendation import MEASURES, Choice, Recommendation
 from relcli.spaces.anchors import AnchorChoice, AnchorList, Anchors, settle_anchors
 from relcli.spaces.gallery import Gallery
@@ -33,12 +34,6 @@ from relcli.spaces.space import Space
 
 DIRECTIONS = ("forward", "both")
 
-_POLICIES = {
-    "on_duplicate": ("error", "first", "drop"),
-    "on_bad": ("error", "drop"),
-    "missing_anchors": ("error", "drop"),
-}
-
 
 @dataclass(frozen=True)
 class Options:
@@ -46,13 +41,14 @@ class Options:
     How to choose: `purpose` is retrieval, stitching, or None for what the inputs allow.
 
     `candidates` are the ways to try, the usual ones for each purpose unless named; `folds` those that anchors are held
-    out in, at most one an anchor. `direction` forward goes from x to y alone, both shows the way back too: forward
-    decides.
+    out in, at most one an anchor. `products` tries the best ways together too. `direction` forward goes from x to y
+    alone, both shows the way back too: forward decides.
     """
 
     purpose: str | None = None
     candidates: tuple[str, ...] | None = None
     folds: int = FOLDS
+    products: bool = True
     direction: str = "both"
     seed: int = 0
     on_duplicate: str = "error"
@@ -71,11 +67,7 @@ class Options:
         if self.candidates is not None:
             for purpose in (self.purpose,) if self.purpose else ("retrieval",):
                 parse_candidates(self.candidates, purpose)
-        for name, allowed in _POLICIES.items():
-            said = getattr(self, name)
-            if said not in allowed:
-                flag = name.replace("_", "-")
-                raise UsageError(f"--{flag} {said!r} is none of {', '.join(allowed)}.{did_you_mean(said, allowed)}")
+        check_policies(self)
 
 
 @dataclass(frozen=True)
@@ -114,10 +106,11 @@ def recommend(
     if options.purpose in (None, "retrieval"):
         ways = parse_candidates(options.candidates, "retrieval")
         means = _means(sides, frame, engine, notes, progress)
-        step = progress and progress("trying ways", len(ways) + CSLS_TRIED)
+        step = progress and progress("trying ways", tries(len(ways)))
         choice, told = choose_retrieval(
             sides[0], sides[1], frame, means, ways,
-            folds=options.folds, seed=options.seed, both=options.direction == "both", step=step,
+            folds=options.folds, seed=options.seed, products=options.products,
+            both=options.direction == "both", engine=engine, step=step,
         )  # fmt: skip
         choices.append(choice)
         notes += told
@@ -139,17 +132,15 @@ def recommend(
             "purpose": options.purpose,
             "candidates": list(options.candidates) if options.candidates else None,
             "folds": options.folds,
+            "products": options.products,
             "direction": options.direction,
             "seed": options.seed,
             "labels": classes.source if classes else None,
-            **{name: getattr(options, name) for name in _POLICIES},
+            **policies_of(options),
         },
         versions=versions(),
         notes=tuple(dict.fromkeys(notes)),
     )
-
-
-_FAULTS = {"NaN": "with NaN", "Inf": "with infinite numbers", "zero": "with only zeros"}
 
 
 def _surveyed(
@@ -162,18 +153,9 @@ def _surveyed(
     """Return the rows of a space without the bad ones, or refuse these, as the policy says."""
     rows = Gallery.of(space, on_duplicate=options.on_duplicate)  # type: ignore[arg-type]
     survey = engine.reduce(rows, Survey(), progress and progress(f"checking {space.name}", len(rows)))
-    if not survey.bad:
-        return rows
-    if options.on_bad == "error":
-        ids = rows.ids[rows.by_rank]
-        found = "; ".join(
-            f"{len(ranks):,} rows of {space.name} {_FAULTS[kind]} ({first_few(list(ids[sorted(ranks)]))})"
-            for kind, ranks in sorted(survey.bad.items())
-        )
-        raise VectorError(f"{found}. Mend them, or leave those rows out with --on-bad drop.")
-    bad = np.isin(rows.rank, [rank for ranks in survey.bad.values() for rank in ranks])
-    notes.append(f"{int(bad.sum()):,} rows of {space.name} hold NaN, Inf or only zeros and were left out")
-    return rows.drop(bad)
+    kept, told = without_bad(rows, survey.bad, space.name, options.on_bad)
+    notes += told
+    return kept
 
 
 def _frame(sides: list[Gallery], anchors: AnchorList | AnchorChoice, options: Options) -> Anchors:

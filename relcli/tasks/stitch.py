@@ -24,8 +24,10 @@ from relcli.errors import (
     did_you_mean,
     first_few,
 )
-from relcli.evaluation.choosing import FOLDS, Learnt, choose_stitching, fold_numbers, folds_for, parse_candidates
+from relcli.evaluation.choosing import FOLDS, choose_stitching, folds_for, parse_candidates
 from relcli.evaluation.heads import decisions, nearest
+from relcli.evaluation.heldout import fold_numbers
+from relcli.evaluation.heldout_heads import Learnt
 from relcli.evaluation.policies import check_policies
 from relcli.evaluation.steadily import Steadily
 from relcli.evaluation.vias import make_via, parse_way, via_name
