@@ -93,6 +93,34 @@ def test_the_table_at_the_top_links_to_each_row_and_shows_its_figures():
             assert figure in SECTIONS[one.number], f"row {one.number} does not say {figure}"
 
 
+def test_a_verdict_that_the_figures_no_longer_bear_out_is_told_as_such():
+    verdicts = [line.split(" | ")[4].rstrip(" |") for line in experiments.summary_of(FOUND).splitlines()[2:]]
+    other = json.loads(json.dumps(FOUND))
+    for run in other["9-apart"]["real"]["runs"]:
+        for row in run["rows"]:
+            row["mean"] = 0.5
+    ninth = experiments.summary_of(other).splitlines()[2 + 8]
+
+    assert verdicts == [one.verdict for one in experiments.LINES]
+    assert f"no longer so: {experiments.LINES[8].verdict}" in ninth
+
+
+def test_the_contents_lead_to_every_heading_in_order():
+    headings = re.findall(r"^###? (.*)$", PAGE, re.MULTILINE)
+    contents = PAGE.partition("<!-- contents -->\n")[2].partition("<!-- end -->")[0]
+    links = re.findall(r"^ *- \[(.*)\]\(#(.*)\)$", contents, re.MULTILINE)
+
+    assert [told for told, _ in links] == headings
+    assert ("1 · Word retrieval", "1--word-retrieval") in links
+    assert len({where for _, where in links}) == len(links) > 12
+
+
+def test_figures_have_one_style():
+    prose = re.sub(r"^```.*?^```|`[^`\n]*`", "", PAGE, flags=re.MULTILINE | re.DOTALL)
+
+    assert re.findall(r"(?<![\w.])\.\d+", prose) == []
+
+
 @pytest.mark.parametrize("number", [str(n) for n in range(1, 12)])
 def test_a_row_of_the_field_has_commands_figures_sources_and_twins(number):
     section = SECTIONS[number]
@@ -184,7 +212,7 @@ def test_cells_are_short():
     cells = [None, {"mean": 0.1234, "sd": 0.05}, {"mean": 0.5, "sd": 1e-16}, -0.25, 1.0, 12.34, 267_790.0, "ridge"]
 
     assert [experiments.cell(value) for value in cells] == [
-        "–", ".123 ± .050", ".500", "−.250", "1.000", "12.3", "267,790", "ridge",
+        "–", "0.123 ± 0.050", "0.500", "−0.250", "1.000", "12.3", "267,790", "ridge",
     ]  # fmt: skip
 
 

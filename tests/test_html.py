@@ -237,6 +237,23 @@ def test_pictures_are_inline_labelled_and_share_no_id(written):
     assert "200 queries" in "".join(data for tag, data in page.texts if tag == "desc")
 
 
+def test_pictures_are_not_shrunk_but_scrolled_by_keys_too(written):
+    pytest.importorskip("matplotlib", reason="needs matplotlib, which the extra `plot` brings")
+    page = Page(written)
+    places = [place for place, (tag, _, _) in enumerate(page.elements) if tag == "svg"]
+    titles = [data for tag, data in page.texts if tag == "title"][1:]
+    around = [page.elements[place - 1] for place in places]
+    styles = "".join(data for tag, data in page.texts if tag == "style")
+
+    assert [tag for tag, _, _ in around] == ["div"] * len(places)
+    for (_, attributes, _), title in zip(around, titles, strict=True):
+        assert attributes == {"class": "scroll", "tabindex": "0", "role": "region", "aria-label": title}
+    # letters of 10 points on a picture of 10 inches stay larger than 11 pixels
+    rem = float(re.search(r"figure svg \{ min-width: (\d+)rem", styles)[1])
+    for place in places:
+        assert 10 * 4 / 3 * 16 * rem / float(page.elements[place][1]["width"] or "") > 11
+
+
 def test_a_page_without_pictures_says_why(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     words = [str(SAMPLES / "digits_ae_s0.npy"), str(SAMPLES / "digits_ae_s1.parquet"), "--anchors", "uniform:20"]

@@ -22,7 +22,8 @@ from relcli.errors import AnchorError, FormatError, IdError, JoinError, UsageErr
 from relcli.formats.shards import distinct_names
 from relcli.measures.catalog import all_measures
 from relcli.measures.correlation import clustered_order, correlate
-from relcli.reports.matrix import FORMS, matrix_schema
+from relcli.reports import plots
+from relcli.reports.matrix import FORMS, cell, matrix_schema
 from relcli.reports.plots import draw
 from relcli.reports.study import Keeper
 from relcli.spaces.space import Space
@@ -293,7 +294,7 @@ def test_a_chance_that_differs_by_pair_is_told_as_a_range(dumps):
     assert min(levels) + 0.01 < max(levels)
     for form in ("table", "markdown"):
         text = FORMS[form](found)
-        assert f"cosine ↑, relative (chance {min(levels):.2f} to {max(levels):.2f})" in text.replace("\\", "")
+        assert f"cosine ↑, relative (chance {min(levels):.3f} to {max(levels):.3f})" in text.replace("\\", "")
         assert f"mrr ↑, relative (chance {found.matrices[0]['chance']:.3f})" in text.replace("\\", "")
 
 
@@ -441,6 +442,46 @@ def test_many_spaces_keep_within_the_columns_and_are_drawn(tmp_path):
     draw(found, tmp_path / "matrix.svg")
     text = (tmp_path / "matrix.svg").read_text()
     assert all(word in text for word in ("debiased-cka", "space_23", "1.00", "24 spaces", "12 shared rows"))
+
+
+def test_a_colour_is_one_number_in_all_panels_of_a_measure_and_cells_say_what_the_table_does(dumps):
+    pytest.importorskip("matplotlib")
+    found = api.matrix(globbed(dumps), measures="mrr,median-rank", anchors="uniform:6")
+    with plots.styled():
+        panels = [panel for panel in plots._heat_maps(found).axes if panel.images]
+    scales = {}
+    for panel, square in zip(panels, found.matrices, strict=True):
+        known = [v for line in square["values"] for v in line if v is not None]
+        norm = panel.images[0].norm
+        scales.setdefault(square["measure"], set()).add((norm.vmin, norm.vmax, type(norm).__name__))
+        assert norm.vmin <= min(known)
+        assert norm.vmax >= max(known)
+        told = [cell(v, rank=square["measure"] == "median-rank") for line in square["values"] for v in line]
+        assert [text.get_text() for text in panel.texts] == [text for text in told if text != "–"]
+        assert all(text in FORMS["table"](found) for text in told)
+
+    assert [len(each) for each in scales.values()] == [1, 1]
+    assert {kind for _, _, kind in scales["mrr"]} == {"Normalize"}
+    assert {kind for _, _, kind in scales["median-rank"]} == {"LogNorm"}
+
+
+def test_cells_have_one_style():
+    values = [None, 0.1234, -0.25, 1.0, 99.5, 250.0, 1234.5]
+
+    assert [cell(value, rank=False) for value in values] == ["–", "0.12", "−0.25", "1.00", "99.50", "250", "1,234"]
+    assert [cell(value, rank=True) for value in (1.0, 8.5, 899.0, 1103.0)] == ["1.0", "8.5", "899", "1,103"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "texts"),
+    [(0.13, 1, ["0.20", "0.40", "0.60", "0.80", "1.00"]), (0.975, 1, ["0.975", "0.980", "0.985", "0.990"])],
+)
+def test_numbers_of_a_colour_bar_have_the_digits_of_the_cells_or_more(low, high, texts):
+    pytest.importorskip("matplotlib")
+    made = plots._ticks(low, high, log=False)
+    shown = [made["format"](value, 0) for value in made["ticks"].tick_values(low, high) if low <= value <= high]
+
+    assert shown[: len(texts)] == texts
 
 
 @pytest.mark.skipif("RELCLI_SHARED" not in os.environ, reason="needs the real spaces")

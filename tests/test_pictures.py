@@ -7,6 +7,7 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -264,12 +265,108 @@ def test_bars_are_as_long_as_the_scores_and_lines_stand_at_chance(folder):
 
 
 @pytest.mark.usefixtures("matplotlib")
-def test_panels_of_one_plane_have_one_scale():
-    figure = drawings(relcli.compare((IDS, X), (IDS, 3 * Y), ANCHORS, k=K), shown(3 * Y))[0].figure
-    spans = [np.ptp(limits) for panel in figure.axes for limits in (panel.get_xlim(), panel.get_ylim())]
+def test_sides_that_extend_alike_share_their_axes():
+    absolute, other, *relative = projections_of(Y)
 
-    assert spans[:4] == pytest.approx([spans[0]] * 4)
-    assert spans[4:] == pytest.approx([spans[4]] * 4)
+    assert "axes shared by X and Y" in absolute.get_title()
+    assert limits_of(absolute) == limits_of(other)
+    assert limits_of(relative[0]) == limits_of(relative[1])
+
+
+@pytest.mark.usefixtures("matplotlib")
+@pytest.mark.parametrize(("scale", "said"), [(0.05, "enlarged"), (8, "reduced")])
+def test_a_side_that_would_be_a_dot_has_axes_of_its_own_and_tells_its_scale(scale, said):
+    absolute, other, *relative = projections_of(scale * Y)
+    spans = [np.ptp(limits) for panel in (absolute, other) for limits in limits_of(panel)]
+    ratio = max(spans[0] / spans[2], spans[2] / spans[0])
+
+    assert spans[::2] == pytest.approx(spans[1::2])
+    assert "axes of its own" in absolute.get_title()
+    assert f"{said} {ratio:.1f} times beside X" in other.get_title()
+    assert limits_of(relative[0]) == limits_of(relative[1])
+    for panel in (absolute, other):
+        assert fits(panel)
+
+
+@pytest.mark.usefixtures("matplotlib")
+def test_a_few_far_points_are_left_outside_and_counted():
+    rng = np.random.default_rng(2)
+    ids = [f"{place}" for place in range(600)]
+    x = rng.standard_normal((600, 4)) * [4, 3, 1, 1]
+    y = x + 0.1 * rng.standard_normal((600, 4))
+    y[:2] *= 300
+    found: list[Pictures] = []
+    report = relcli.compare((ids, x), (ids, y), ids[2::10], k=K, pictures=found.append)
+    absolute, other, *_ = drawings(report, found[0])[0].figure.axes
+    points = np.array([found[0].planes[1].first, found[0].planes[1].second]).T
+    (left, right), (bottom, top) = limits_of(other)
+    outside = sum(not (left <= first <= right and bottom <= second <= top) for first, second in points)
+
+    assert outside == 2
+    assert f"2 of {len(points)} points outside" in other.get_title()
+    assert "outside" not in absolute.get_title()
+    assert right - left < 60
+
+
+@pytest.mark.usefixtures("matplotlib")
+def test_long_names_stay_within_the_pictures(folder):
+    long = "a long name as checkpoints and columns often have one"
+    rows = "".join(f"{name},{long} {place % 12}\n" for place, name in enumerate(IDS))
+    Path("long.csv").write_text(f"id,a_long_name_of_a_column_of_labels\n{rows}")
+    found: list[Pictures] = []
+    report = relcli.compare(
+        "x.npy", "y.npy", "anchors.txt", k=K, group_by="a_long_name_of_a_column_of_labels", metadata="long.csv",
+        pictures=found.append,
+    )  # fmt: skip
+    report = replace(report, x={**report.x, "name": long}, y={**report.y, "name": long})
+    for drawing in drawings(report, found[0]):
+        drawing.figure.draw_without_rendering()
+        width, height = drawing.figure.bbox.size
+        texts = [drawing.figure._suptitle, *drawing.figure.legends, *(panel.title for panel in drawing.figure.axes)]
+        for text in texts:
+            box = text.get_window_extent()
+            assert box.x0 >= 0, text
+            assert box.x1 <= width, text
+            assert box.y1 <= height + 1, text
+
+
+def projections_of(y: np.ndarray) -> list[Any]:
+    """Return the panels of the projections of x and y: absolute X, Y, relative X, Y."""
+    return list(drawings(relcli.compare((IDS, X), (IDS, y), ANCHORS, k=K), shown(y))[0].figure.axes)
+
+
+def limits_of(panel: Any) -> list[tuple[float, float]]:
+    return [panel.get_xlim(), panel.get_ylim()]
+
+
+def fits(panel: Any) -> bool:
+    """Return whether all points of a panel lie inside it."""
+    drawn = np.concatenate([dots.get_offsets() for dots in panel.collections])
+    low, high = np.array(limits_of(panel)).T
+    return bool((drawn >= low).all() and (drawn <= high).all())
+
+
+@pytest.mark.usefixtures("matplotlib")
+def test_measures_of_groups_stand_two_a_row_and_rows_are_as_high_as_the_groups_are_many(folder):
+    rows = "".join(f"{name},{place % 2}\n" for place, name in enumerate(IDS))
+    Path("two.csv").write_text(f"id,kind\n{rows}")
+
+    def groups(measures: str, labels: str) -> Any:
+        report = relcli.compare(
+            "x.npy", "y.npy", "anchors.txt", k=K, measures=measures, group_by="kind", metadata=labels
+        )
+        return drawings(report, None)[0].figure
+
+    wide, one, many = (
+        groups("mrr,jaccard@5,debiased-cka", "two.csv"),
+        groups("mrr", "two.csv"),
+        groups("mrr", "labels.csv"),
+    )
+
+    assert [panel.axison for panel in wide.axes] == [True, True, True, False]
+    assert wide.get_figwidth() == one.get_figwidth() == many.get_figwidth()
+    assert wide.get_figheight() > one.get_figheight()
+    assert many.get_figheight() - one.get_figheight() == pytest.approx(10 * 0.26)
 
 
 @pytest.mark.usefixtures("matplotlib")

@@ -9,29 +9,26 @@ from typing import Annotated
 import typer
 
 from relcli.cli import gate, inputs, output
+from relcli.cli.classifying import Center, Classes, LabelsIn, Protos, RowsFrom, Sparse, Tune, Via
 
-_classes, _methods, _figures, _output = map(inputs.in_panel, ("Classes", "Methods", "Figures", "Output"))
+_output = inputs.in_panel("Output")
 
-YIfAny = Annotated[str | None, typer.Argument(metavar="Y", help="Dump of the other model; else --prototypes is.")]
-Protos = Annotated[str | None, _classes("--prototypes", metavar="DUMP", help="Its classes; else rows of Y.")]
-Classes = Annotated[
+YIfAny = Annotated[
     str | None,
-    _classes("--classes", metavar="FILE[#COLUMN]", help="Which rows are prototypes: id, or id<TAB>class, a line."),
+    typer.Argument(
+        metavar="Y",
+        help="Dump of the second model, with the anchors' other sides; without it these are in --prototypes.",
+    ),
 ]
-RowsFrom = Annotated[str | None, typer.Option("--rows", metavar="FILE", help="Only these ids of X, or other rows.")]
-Sparse = Annotated[str | None, _methods("--sparse", metavar="K,P", help="Of asif; else chosen on anchors.")]
-Tune = Annotated[str, _methods("--tune", metavar="pairs|labels", help="What held-out anchors are to find.")]
-Via = Annotated[
-    list[str] | None,
-    _methods("--via", metavar="METHOD", help="asif, relative, translate:…, absolute; the first predicts."),
-]
-Center = Annotated[bool, _methods("--center", help="Subtract the anchors' mean on either side first.")]
-LabelsIn = Annotated[
-    str | None, _figures("--labels", metavar="FILE[#COLUMN]", help="Table of ids and right classes: score them.")
-]
-PerClass = Annotated[bool, _output("--per-class", help="Show how each class fares by each method.")]
+PerClass = Annotated[bool, _output("--per-class", help="Show precision, recall and F1 of each class by each method.")]
 Files = Annotated[
-    list[Path] | None, _output("-o", "--output", metavar="FILE", help="Predictions or report, by its suffix.")
+    list[Path] | None,
+    _output(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="Write predictions (.parquet, .csv, .jsonl) or the report (.json, .md, .txt); may be repeated.",
+    ),
 ]
 
 
@@ -47,7 +44,7 @@ def classify(
     quiet: output.Quiet = False, workers: output.Workers = None,
 ) -> None:  # fmt: skip
     """
-    Give each row of X the class whose prototypes, in another model's space, are nearest through coupled anchors: ASIF.
+    Classify rows of X zero-shot, by another model's embeddings of the classes, through anchors both have: ASIF.
 
     Example: relcli classify images.npy captions.npy --prototypes prompts.parquet --anchors pairs.tsv -o found.parquet
     """

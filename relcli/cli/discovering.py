@@ -17,22 +17,30 @@ AnchorsOrSeeds = Annotated[
         "--anchors",
         "-a",
         metavar="FILE|HOW:N",
-        help="File of anchor ids (.txt, .tsv of x_id<TAB>y_id, .json, .parquet), or N to choose, as uniform:300. "
-        "Without it, pairs are discovered from the rows alone (experimental).",
+        help="Anchors, rows known to be the same in both: file of ids (.txt, .tsv of x_id<TAB>y_id, .json, .parquet), "
+        "or N to choose: uniform:300. Without it, pairs are discovered from the rows alone (experimental).",
     ),
 ]
 Bootstrap = Annotated[
-    int | None, _discovery("--bootstrap", metavar="N", help="Grow the anchors, a handful of seeds, to N pairs.")
+    int | None,
+    _discovery(
+        "--bootstrap", metavar="N", help="Take the anchors as a few seeds, and find more pairs until there are N."
+    ),
 ]
 Sample = Annotated[
-    int | None, _discovery("--sample", metavar="N", help="Rows of a side to search, 5,000 unless given.")
+    int | None,
+    _discovery(
+        "--sample", metavar="N", help="Rows of either side that pairs are looked for among, 5,000 unless given."
+    ),
 ]
-SharedOnly = Annotated[bool, _discovery("--shared-only", help="Leave out rows that the other side lacks.")]
+SharedOnly = Annotated[
+    bool, _discovery("--shared-only", help="Look among the rows that both sides have, by their ids, only.")
+]
 PairsOut = Annotated[
     Path | None,
     _discovery(
         "--pairs-out",
         metavar="FILE",
-        help="Write the pairs with their confidence (.tsv, .parquet), as --anchors reads them.",
+        help="Write the pairs found, each with its confidence (.tsv, .parquet); --anchors reads the file.",
     ),
 ]

@@ -37,9 +37,10 @@ th, td { padding: .2rem .7rem; border-bottom: 1px solid var(--line); text-align:
 thead th, th[scope=rowgroup] { background: var(--head); } th[scope=row] { font-weight: 500; }
 td.n, th.n { text-align: right; } td.n { white-space: nowrap; } .faint { color: var(--faint); }
 .passed { color: var(--good); } .failed { color: var(--bad); font-weight: 700; }
-figure { margin: 1rem 0; padding: .6rem; background: #fff; color: #1a1a1a; border: 1px solid var(--line);
-  overflow-x: auto; }
-figure svg { max-width: 100%; height: auto; display: block; } figcaption { font-size: .9rem; color: #444; }
+figure { margin: 1rem 0; padding: .6rem; background: #fff; color: #1a1a1a; border: 1px solid var(--line); }
+figure svg { min-width: 54rem; max-width: 100%; height: auto; display: block; margin: 0 auto; }
+figcaption { font-size: .9rem; color: #444; overflow-wrap: anywhere; }
+@media print { .scroll { overflow-x: visible; } figure { break-inside: avoid; } figure svg { min-width: 0; } }
 pre { overflow-x: auto; background: var(--head); padding: .6rem; }
 """
 
@@ -281,7 +282,11 @@ def _below(report: Report) -> str:
 
 
 def _figure(figure: Figure) -> str:
-    return f"<figure>\n{figure.svg}\n<figcaption>{_text(figure.description)}</figcaption>\n</figure>"
+    """Return a picture that a narrow screen scrolls by itself: shrunk to it, its letters could not be read."""
+    return (
+        f'<figure>\n<div class="scroll" tabindex="0" role="region" aria-label="{_text(figure.title)}">\n{figure.svg}\n'
+        f"</div>\n<figcaption>{_text(figure.description)}</figcaption>\n</figure>"
+    )
 
 
 def _groups(report: Report) -> str:

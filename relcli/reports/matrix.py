@@ -89,17 +89,25 @@ def _facts(matrix: Matrix) -> list[str]:
     return facts
 
 
-def _cell(value: float | None) -> str:
+def of_ranks(of_measure: dict[str, Any]) -> bool:
+    """Return whether a square holds ranks: among the measures only a rank starts at 1."""
+    return of_measure["range"][0] == 1
+
+
+def cell(value: float | None, *, rank: bool) -> str:
+    """Return a score as tables and pictures of a matrix show it: two decimals, one of a rank, none from 100 on."""
     if value is None:
         return MISSING
-    return (f"{value:.2f}" if abs(value) < 100 else f"{value:,.0f}").replace("-", "−")
+    decimals = 0 if abs(value) >= 100 else 1 if rank else 2
+    return f"{value:,.{decimals}f}".replace("-", "−")
 
 
 def _square(matrix: Matrix, of_measure: dict[str, Any], *, names: bool) -> tuple[list[str], list[list[str]]]:
     spaces = [space["name"] for space in matrix.spaces]
     heads = [str(number) for number in range(1, len(spaces) + 1)]
+    rank = of_ranks(of_measure)
     rows = [
-        [head, *([name] if names else []), *map(_cell, line)]
+        [head, *([name] if names else []), *(cell(value, rank=rank) for value in line)]
         for head, name, line in zip(heads, spaces, of_measure["values"], strict=True)
     ]
     return ["", *(["space"] if names else []), *heads], rows
@@ -118,9 +126,13 @@ def _caption(matrix: Matrix, of_measure: dict[str, Any]) -> str:
         and score["chance"] is not None
         and (score["measure"], score["view"]) == (of_measure["measure"], of_measure["view"])
     ]
-    low, high = (_cell(of(chances, default=None)) for of in (min, max))
+    rank = of_ranks(of_measure)
+    low, high, mean = (
+        shown(value, rank=rank)
+        for value in (min(chances, default=None), max(chances, default=None), of_measure["chance"])
+    )
     # a pair may have a level of its own, as cosines have: one mean would be true of none
-    return f"{told} (chance {low} to {high})" if low != high else f"{told} (chance {shown(of_measure['chance'])})"
+    return f"{told} (chance {low} to {high})" if low != high else f"{told} (chance {mean})"
 
 
 #: What of a measure is correlated, and how that is written.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +25,12 @@ LABELS_SHOWN = 10
 #: Without black, which anchors have: ten looks are seven colours as dots, and three of them as triangles.
 _COLOURS = tuple(colour for colour in COLOURS if colour != "#000000")
 _REST = "#999999"
+
+#: Where points lie farther out than the middle 99 %, by so many times their width, the panel leaves such out.
+_STRETCH = 0.5
+
+#: Inches that a picture is wide, where its panels need no other: on a page its letters stay as large as the text's.
+_WIDTH = 10.0
 
 #: Letters of a name that a picture shows.
 _LETTERS = 32
@@ -203,18 +211,27 @@ def _basis(report: Report, *facts: str) -> str:
     return " · ".join(filter(None, told))
 
 
+def _head(figure: Any, title: str, basis: str) -> None:
+    """Write the title and what it is based on above a picture, on as many lines as its width asks for."""
+    # a letter of this size takes about a tenth of an inch
+    lines = textwrap.wrap(title, int(9.5 * figure.get_figwidth()))
+    figure.suptitle("\n".join((*lines, basis)), fontsize="large")
+
+
 def _percent(share: float) -> str:
     return f"{share:.0%}".replace("%", " %") if share >= 0.01 or share == 0 else f"{100 * share:.1g} %"
 
 
 def _projections(report: Report, pictures: Pictures) -> Drawing:
     """Return both sides of both views in two dimensions: absolute above relative, X beside Y."""
-    figure = new_figure(10, 10.2)
+    figure = new_figure(10, 10.6)
     axes = figure.subplots(2, 2)
     names = {"x": _shown(report.x.get("name", "x"), 24), "y": _shown(report.y.get("name", "y"), 24)}
     looks = _looks(pictures)
     handles: list[Any] = []
-    for panel, plane in zip(axes.flat, pictures.planes, strict=True):
+    views = dict.fromkeys(plane.view for plane in pictures.planes)
+    frames = [frame for view in views for frame in _frames([plane for plane in pictures.planes if plane.view == view])]
+    for panel, plane, frame in zip(axes.flat, pictures.planes, frames, strict=True):
         handles = []
         for _, colour, marker, rows in looks:
             points = [[axis[row] for row in rows] for axis in (plane.first, plane.second)]
@@ -225,15 +242,17 @@ def _projections(report: Report, pictures: Pictures) -> Drawing:
                 alpha=0.75, rasterized=True,
             )  # fmt: skip
             handles.append(dots)
-        _label_plane(panel, plane, pictures, names)
-        _frame(panel, plane, pictures)
+        _label_plane(panel, plane, pictures, names, frame)
     n = f"n = {pictures.drawn:,} of {pictures.queries:,} queries"
     title = f"{_pair(report)}: absolute and relative, by {_METHODS[pictures.projection]}"
     basis = _basis(report, n)
-    figure.suptitle(f"{title}\n{basis}", fontsize="large")
+    _head(figure, title, basis)
     _legend(figure, handles, [label for label, *_ in looks], pictures)
     by = f" Points are coloured by {_shown(pictures.column)}." if pictures.column else ""
-    panels = "; ".join(f"{plane.view} {plane.side.upper()}: {_told(plane, pictures)}" for plane in pictures.planes)
+    panels = "; ".join(
+        f"{plane.view} {plane.side.upper()}: {_told(plane, pictures)}{frame.axes}{frame.told and f' · {frame.told}'}"
+        for plane, frame in zip(pictures.planes, frames, strict=True)
+    )
     return Drawing(
         "projections", title, f"Four scatter plots, {basis}. {panels}.{by} Anchors are black crosses.", figure
     )
@@ -279,9 +298,11 @@ def _told(plane: Plane, pictures: Pictures) -> str:
     return f"{method} fitted on {plane.fitted_on.upper()}"
 
 
-def _label_plane(panel: Any, plane: Plane, pictures: Pictures, names: dict[str, str]) -> None:
+def _label_plane(panel: Any, plane: Plane, pictures: Pictures, names: dict[str, str], frame: Frame) -> None:
     side = plane.side.upper()
-    panel.set_title(f"{plane.view} · {side}: {names[plane.side]}\n{_told(plane, pictures)}", fontsize="medium")
+    heading = f"{plane.view} · {side}: {names[plane.side]}"
+    lines = (heading, f"{_told(plane, pictures)}{frame.axes}", frame.told)
+    panel.set_title("\n".join(filter(None, lines)), fontsize="medium")
     axis, of = _AXES[pictures.projection], "" if plane.fitted_on == plane.side else f" of {plane.fitted_on.upper()}"
     for place, label in enumerate((panel.set_xlabel, panel.set_ylabel)):
         if plane.shares:
@@ -290,22 +311,82 @@ def _label_plane(panel: Any, plane: Plane, pictures: Pictures, names: dict[str, 
         else:
             label(f"{axis} {place + 1} (no unit)")
     panel.grid(alpha=0.25)
-
-
-def _frame(panel: Any, plane: Plane, pictures: Pictures) -> None:
-    """Show a plane's points in a square about them, as large as for any other side in the same plane."""
-    sharing = [each for each in pictures.planes if (each.view, each.fitted_on) == (plane.view, plane.fitted_on)]
-    half = 0.53 * max(max(axis) - min(axis) for each in sharing for axis in (each.first, each.second)) or 1.0
-    for axis, limit in ((plane.first, panel.set_xlim), (plane.second, panel.set_ylim)):
-        centre = (min(axis) + max(axis)) / 2
-        limit(centre - half, centre + half)
+    panel.set_xlim(frame.centre[0] - frame.half, frame.centre[0] + frame.half)
+    panel.set_ylim(frame.centre[1] - frame.half, frame.centre[1] + frame.half)
     panel.set_aspect("equal")
     panel.locator_params(nbins=7)
 
 
+@dataclass(frozen=True)
+class Frame:
+    """
+    The square that a panel shows: its centre, and `half` of its side.
+
+    `axes` says whether the other side has the same one, `told` how much larger its points are drawn and how many
+    points lie outside.
+    """
+
+    centre: tuple[float, float]
+    half: float
+    axes: str = ""
+    told: str = ""
+
+
+def _frames(planes: Sequence[Plane]) -> list[Frame]:
+    """
+    Return what the panels of both sides of one view show.
+
+    They have one frame where either side fills half of it at least. Else each has its own, as a side that hardly
+    extends along the axes of the other would be a dot, and the panel of y tells how much it is enlarged.
+    """
+    spans = [_spans(plane) for plane in planes]
+    own = [_square(*each) for each in spans]
+    if len({plane.fitted_on for plane in planes}) > 1:
+        return [_telling(frame, plane) for frame, plane in zip(own, planes, strict=True)]
+    both = _square(*((min(x[0], y[0]), max(x[1], y[1])) for x, y in zip(*spans, strict=True)))
+    if min(frame.half for frame in own) >= both.half / 2:
+        return [_telling(both, plane, " · axes shared by X and Y") for plane in planes]
+    ratio = own[0].half / own[1].half
+    scale = f"enlarged {ratio:,.1f} times" if ratio >= 1 else f"reduced {1 / ratio:,.1f} times"
+    return [
+        _telling(frame, plane, " · axes of its own", said)
+        for frame, plane, said in zip(own, planes, ("", f"{scale} beside X"), strict=True)
+    ]
+
+
+def _square(first: tuple[float, float], second: tuple[float, float]) -> Frame:
+    half = 0.53 * max(high - low for low, high in (first, second)) or 1.0
+    return Frame((sum(first) / 2, sum(second) / 2), half)
+
+
+def _spans(plane: Plane) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return from where to where the points lie on either axis, without the few that would make dots of the others."""
+    found = []
+    for axis in (plane.first, plane.second):
+        ordered = sorted(axis)
+        cut = len(ordered) // 200
+        low, high = ordered[cut], ordered[-1 - cut]
+        margin = _STRETCH * (high - low)
+        far = high > low and (ordered[0] < low - margin or ordered[-1] > high + margin)
+        found.append((low - 0.1 * (high - low), high + 0.1 * (high - low)) if far else (ordered[0], ordered[-1]))
+    return found[0], found[1]
+
+
+def _telling(frame: Frame, plane: Plane, axes: str = "", scale: str = "") -> Frame:
+    """Return a frame that tells of its axes and scale, and how many of the plane's points lie outside."""
+    outside = sum(
+        max(abs(first - frame.centre[0]), abs(second - frame.centre[1])) > frame.half
+        for first, second in zip(plane.first, plane.second, strict=True)
+    )
+    cut = f"{outside:,} of {len(plane.first):,} points outside" if outside else ""
+    return Frame(frame.centre, frame.half, axes, " · ".join(filter(None, (scale, cut))))
+
+
 def _legend(figure: Any, handles: Sequence[Any], labels: Sequence[str], pictures: Pictures) -> None:
     title = _shown(pictures.column) if pictures.column else None
-    columns = min(7, len(handles))
+    # a letter takes about 6.5 points, a sign and its gaps 50
+    room = int(72 * figure.get_figwidth() / (50 + 6.5 * max(map(len, labels))))
+    columns = max(1, min(7, room, len(handles)))
     legend = figure.legend(
         handles, labels, loc="outside lower center", ncols=columns, frameon=False, markerscale=2, title=title
     )
@@ -322,7 +403,7 @@ _FIGURES = {
 
 def _agreement(report: Report, pictures: Pictures) -> Drawing:
     """Return how the queries' agreement spreads: a histogram each, with mean and chance."""
-    figure = new_figure(1 + 4 * len(pictures.distributions), 4.6)
+    figure = new_figure(_WIDTH, 4.2)
     axes = figure.subplots(1, len(pictures.distributions), squeeze=False)[0]
     told = []
     for panel, spread in zip(axes, pictures.distributions, strict=True):
@@ -337,14 +418,15 @@ def _agreement(report: Report, pictures: Pictures) -> Drawing:
         panel.set_title(what, fontsize="medium")
         panel.set_xlabel(f"{unit} (higher is closer)")
         panel.set_ylabel("queries (count)")
-        panel.margins(y=0.22)
+        panel.margins(y=0.3)
+        panel.locator_params(axis="x", nbins=6)
         panel.grid(alpha=0.25, axis="y")
         panel.set_axisbelow(True)
         panel.legend(fontsize="small", loc="best", framealpha=0.9)
         told.append(f"{what}: {mean}" + (f", chance {_figure(chance)}" if chance is not None else ""))
     title = f"{_pair(report)}: agreement query by query, {pictures.view} view"
     basis = _basis(report, f"n = {pictures.queries:,} queries")
-    figure.suptitle(f"{title}\n{basis}", fontsize="large")
+    _head(figure, title, basis)
     return Drawing("agreement", title, f"Histograms, {basis}. {'; '.join(told)}.", figure)
 
 
@@ -358,25 +440,31 @@ def _groups(report: Report) -> Iterator[Drawing]:
     measures = _measures_of(report)
     if not groups or not measures:
         return
-    figure = new_figure(2.4 + 3.6 * len(measures), 2.2 + 0.3 * len(groups))
-    axes = figure.subplots(1, len(measures), squeeze=False, sharey=True)[0]
+    columns = min(2, len(measures))
+    rows = math.ceil(len(measures) / columns)
+    figure = new_figure(_WIDTH, 1.3 + rows * (0.9 + 0.26 * len(groups)))
+    axes = figure.subplots(rows, columns, squeeze=False, sharey=True)
     names = [f"{_shown(group.value, 24)} (n = {group.pairs:,})" for group in groups]
     handles: dict[str, Any] = {}
-    for panel, overall in zip(axes, measures, strict=True):
+    for panel, overall in zip(axes.flat, measures, strict=False):
         scores = [_held(group.scores, overall) for group in groups]
         handles |= _bars(panel, scores, overall)
         panel.set_xlabel(f"{overall.measure} ({'higher' if overall.higher_is_closer else 'lower'} is closer)")
         panel.set_title(f"{overall.measure}, {overall.view}", fontsize="medium")
         panel.grid(alpha=0.25, axis="x")
         panel.set_axisbelow(True)
-    axes[0].set_yticks(range(len(groups)), names)
-    axes[0].set_ylim(len(groups) - 0.4, -0.6)
+        panel.locator_params(axis="x", nbins=7)
+    for panel in axes.flat[len(measures) :]:
+        panel.set_axis_off()
+    axes[0][0].set_yticks(range(len(groups)), names)
+    axes[0][0].set_ylim(len(groups) - 0.4, -0.6)
     column = _shown(report.groups[0].column)
-    axes[0].set_ylabel(f"{column} (n: queries)")
+    for line in axes:
+        line[0].set_ylabel(f"{column} (n: queries)")
     more = len(report.groups) - len(groups)
     title = f"{_pair(report)}: by {column}, worst first" + (f", and {more:,} more in the JSON" if more else "")
     basis = _basis(report, f"n = {sum(group.pairs for group in report.groups):,} queries")
-    figure.suptitle(f"{title}\n{basis}", fontsize="large")
+    _head(figure, title, basis)
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4, frameon=False)
     worst = "; ".join(f"{s.measure} {_value(s)} for {names[0]}" for s in (_held(groups[0].scores, m) for m in measures))
     yield Drawing("groups", title, f"Bars of {len(groups):,} groups, {basis}. Worst: {worst}.", figure)

@@ -10,7 +10,7 @@ from typing import Any
 
 from relcli.errors import MissingExtraError, UsageError, did_you_mean
 from relcli.files import atomic_path
-from relcli.reports.matrix import Matrix
+from relcli.reports.matrix import Matrix, cell, of_ranks
 from relcli.reports.sweep import Sweep
 
 SUFFIXES = (".png", ".svg")
@@ -190,33 +190,78 @@ def _heat_maps(matrix: Matrix) -> Any:
         axes[place // columns][place % columns].set_axis_off()
     anchors = f", {matrix.anchors['count']:,} anchors" if matrix.anchors.get("count") else ""
     rows_told = f"{matrix.join['pairs']:,} shared rows" if matrix.join["pairs"] else "rows shared pair by pair"
-    figure.suptitle(f"{count} spaces, {rows_told}{anchors}; grey: undefined", fontsize="medium")
+    measures = {each["measure"] for each in matrix.matrices}
+    missing = any(value is None for each in matrix.matrices for line in each["values"] for value in line)
+    told = [
+        "both views of a measure have one colour scale" if len(measures) < panels else "",
+        "grey: undefined" if missing else "",
+    ]
+    below = "; ".join(filter(None, told))
+    figure.suptitle(f"{count} spaces, {rows_told}{anchors}" + (f"\n{below}" if below else ""), fontsize="medium")
     return figure
 
 
 def _heat_map(figure: Any, panel: Any, matrix: Matrix, of_measure: dict[str, Any], side: float) -> None:
     values = [[_or_nan(value) for value in row] for row in of_measure["values"]]
-    known = [value for row in values for value in row if value == value]
-    image = panel.imshow(values, cmap="cividis" if of_measure["higher_is_closer"] else "cividis_r")
+    image = panel.imshow(
+        values, cmap="cividis" if of_measure["higher_is_closer"] else "cividis_r", norm=_colours_of(matrix, of_measure)
+    )
     panel.set_facecolor("0.85")
     names = [space["name"] for space in matrix.spaces]
-    cell = 72 * 0.75 * side / len(names)  # points
+    wide = 72 * 0.75 * side / len(names)  # points of a cell
     if len(names) <= NAMED:
-        size = max(4.0, min(9.0, 0.6 * cell))
+        size = max(4.0, min(9.0, 0.6 * wide))
         panel.set_xticks(range(len(names)), names, rotation=90, fontsize=size)
         panel.set_yticks(range(len(names)), names, fontsize=size)
     direction = "higher" if of_measure["higher_is_closer"] else "lower"
     panel.set_title(f"{of_measure['measure']}, {of_measure['view']}", fontsize="medium")
-    figure.colorbar(image, ax=panel, shrink=0.8, label=f"{of_measure['measure']} ({direction} is closer)")
-    if len(names) > WRITTEN or not known:
+    scale = ", log scale" if of_ranks(of_measure) else ""
+    bar = figure.colorbar(
+        image, ax=panel, shrink=0.8, label=f"{of_measure['measure']} ({direction} is closer{scale})",
+        **_ticks(image.norm.vmin, image.norm.vmax, log=of_ranks(of_measure)),
+    )  # fmt: skip
+    bar.minorticks_off()
+    texts = [
+        (row, column, value, cell(value, rank=of_ranks(of_measure)))
+        for row, line in enumerate(values)
+        for column, value in enumerate(line)
+        if value == value
+    ]
+    if len(names) > WRITTEN or not texts:
         return
-    size = max(4.0, min(9.0, cell / 2.7))
-    for row, line in enumerate(values):
-        for column, value in enumerate(line):
-            if value == value:
-                ink = "black" if sum(image.cmap(image.norm(value))[:3]) > 1.5 else "white"
-                text = f"{value:.2f}" if abs(value) < 100 else f"{value:,.0f}"
-                panel.text(column, row, text, ha="center", va="center", fontsize=size, color=ink)
+    size = max(4.0, min(9.0, 1.5 * wide / max(len(text) for *_, text in texts)))
+    for row, column, value, text in texts:
+        ink = "black" if sum(image.cmap(image.norm(value))[:3]) > 1.5 else "white"
+        panel.text(column, row, text, ha="center", va="center", fontsize=size, color=ink)
+
+
+def _colours_of(matrix: Matrix, of_measure: dict[str, Any]) -> Any:
+    """Return the scale of a panel's colours, that of its measure in every view: one colour is one number."""
+    from matplotlib.colors import LogNorm, Normalize
+
+    squares = [each["values"] for each in matrix.matrices if each["measure"] == of_measure["measure"]]
+    known = [value for values in squares for line in values for value in line if value is not None]
+    low, high = min(known, default=0.0), max(known, default=1.0)
+    # ranks: between 1 and 10 lies as much as between 100 and 1,000
+    return LogNorm(low, high) if of_ranks(of_measure) and 0 < low < high else Normalize(low, high)
+
+
+def _ticks(low: float, high: float, *, log: bool) -> dict[str, Any]:
+    """Return where a colour bar has its ticks and how their numbers are written: as in the cells, or finer."""
+    import math
+
+    from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+
+    if log:
+        places = [each * 10**power for power in range(13) for each in (1, 2, 5) if low <= each * 10**power <= high]
+        places = places if len(places) <= 9 else [each for each in places if math.log10(each).is_integer()]
+        return {"ticks": FixedLocator(places or [low]), "format": FuncFormatter(lambda value, _: f"{value:,.0f}")}
+    step = (high - low) / 6
+    decimals = 0 if high >= 100 else max(2, math.ceil(-math.log10(step))) if step > 0 else 2
+    return {
+        "ticks": MaxNLocator(6, steps=[1, 2, 5, 10]),
+        "format": FuncFormatter(lambda value, _: f"{value:,.{decimals}f}".replace("-", "−")),
+    }
 
 
 def _or_nan(value: float | None) -> float:

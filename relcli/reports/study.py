@@ -96,9 +96,9 @@ def _said(value: Any) -> str:
     return f"{text[:12]}…" if len(text) == 64 and " " not in text else text
 
 
-def shown(value: float | None) -> str:
+def shown(value: float | None, *, rank: bool = False) -> str:
     """Return a number for a table."""
-    return MISSING if value is None else number(value).replace("-", "−")
+    return MISSING if value is None else number(value, rank=rank).replace("-", "−")
 
 
 def spread(mean: float | None, sd: float | None) -> str:
