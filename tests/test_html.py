@@ -254,6 +254,24 @@ def test_pictures_are_not_shrunk_but_scrolled_by_keys_too(written):
         assert 10 * 4 / 3 * 16 * rem / float(page.elements[place][1]["width"] or "") > 11
 
 
+@pytest.mark.parametrize("name", ["page.html", "page.HTM"])
+def test_html_writes_the_page_beside_other_files(tmp_path, name):
+    words = [str(SAMPLES / "digits_ae_s0.npy"), str(SAMPLES / "digits_ae_s1.parquet"), "--anchors", "uniform:20"]
+    files = ["--html", str(tmp_path / name), "-o", str(tmp_path / "r.json")]
+
+    assert run(["compare", *words, "-m", "mrr", "--sample", "50", "-q", *files]) == 0
+    document = Page((tmp_path / name).read_text(encoding="utf-8")).document
+    assert document == json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+
+
+def test_html_is_named_as_a_page(tmp_path, capsys):
+    words = [str(SAMPLES / "digits_ae_s0.npy"), str(SAMPLES / "digits_ae_s1.parquet"), "--anchors", "uniform:20"]
+
+    assert run(["compare", *words, "--html", str(tmp_path / "page.json")]) == 2
+    assert "pages end in .html" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_page_without_pictures_says_why(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     words = [str(SAMPLES / "digits_ae_s0.npy"), str(SAMPLES / "digits_ae_s1.parquet"), "--anchors", "uniform:20"]

@@ -38,6 +38,7 @@ def compare(
     fail_under: gate.FailUnder = None,
     fail_over: gate.FailOver = None,
     plots: pictures.Plots = None,
+    html: pictures.Html = None,
     points: pictures.Points = None,
     projection: pictures.Projection = None,
     plot_sample: pictures.PlotSample = None,
@@ -53,6 +54,7 @@ def compare(
 
     Example: relcli compare a.npy b.parquet --anchors ids.txt --json
     """
+    files = pictures.with_page(files, html)
     format_chosen = output.chosen_format(as_json, format_name, files)
     required = gate.requirements(check, fail_under, fail_over, format_name=format_chosen, files=files)
     from relcli import api

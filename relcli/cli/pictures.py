@@ -21,6 +21,22 @@ Points = Annotated[Path | None, _drawn("--points", metavar="FILE", help="Write t
 Projection = Annotated[str | None, _drawn("--projection", metavar="NAME", help="pca unless given; tsne or umap.")]
 PlotSample = Annotated[int | None, _drawn("--plot-sample", metavar="N", help="Queries drawn, 3,000 unless given.")]
 
+Html = Annotated[
+    Path | None,
+    _drawn("--html", metavar="FILE", help="Write one page with tables, pictures and the JSON, like -o FILE.html."),
+]
+
+
+def with_page(files: list[Path] | None, html: Path | None) -> list[Path] | None:
+    """Return the files to write with the page among them; raise UsageError where its name does not end as a page's."""
+    if html is None:
+        return files
+    from relcli.errors import UsageError
+
+    if html.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"--html {html} ends in {html.suffix!r}, and pages end in .html. Rename it, or use -o FILE.")
+    return [*(files or ()), html]
+
 
 class Page:
     """The pictures of a page of HTML, where one is wanted: kept when they are made, drawn when it is written."""
