@@ -316,28 +316,30 @@ def table(found: dict[str, Any], purpose: str, anchors: int) -> str:
     return "\n".join(lines)
 
 
-def overview(found: dict[str, Any], anchors: int) -> str:
-    """Return how all tasks with so many anchors went, a row for each purpose, as Markdown."""
+def overview(found: dict[str, Any]) -> str:
+    """Return how all tasks went, a row for each purpose and number of anchors, as Markdown."""
     lines = [
-        "| for | tasks | seeds | bar kept | auto − best, mean | worst task | below relative by more than an error |",
-        "|---|--:|--:|--:|--:|--:|--:|",
+        "| for | anchors | tasks | seeds | bar kept | auto − best, mean | worst task | below relative, by an error |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for purpose in ("retrieval", "stitching"):
-        some = [one for key, one in found.items() if key.endswith(f" | {purpose} | {anchors}")]
-        gaps = [one["auto − best"][0] for one in some]
-        kept = sum(verdict(one) == "kept" for one in some)
-        below = sum(gap < -error for gap, error in (one["auto − relative"] for one in some))
-        mean, worst = (f"{value:.4f}".replace("-", "−") for value in (np.mean(gaps), min(gaps)))
-        seeds = max(one["seeds"] for one in some)
-        lines.append(f"| {purpose} | {len(some)} | {seeds} | {kept} | {mean} | {worst} | {below} |")
+        of_purpose = [(key, one) for key, one in found.items() if f" | {purpose} | " in key]
+        for anchors in sorted({int(key.split(" | ")[2]) for key, _ in of_purpose}):
+            some = [one for key, one in of_purpose if key.endswith(f" | {anchors}")]
+            gaps = [one["auto − best"][0] for one in some]
+            kept = sum(verdict(one) == "kept" for one in some)
+            below = sum(gap < -error for gap, error in (one["auto − relative"] for one in some))
+            mean, worst = (f"{value:.4f}".replace("-", "−") for value in (np.mean(gaps), min(gaps)))
+            seeds = max(one["seeds"] for one in some)
+            lines.append(f"| {purpose} | {anchors} | {len(some)} | {seeds} | {kept} | {mean} | {worst} | {below} |")
     return "\n".join(lines)
 
 
 def page_with(text: str, found: dict[str, Any]) -> str:
     """Return the page with its marked tables written anew."""
-    for what, anchors in re.findall(r"<!-- table (\w+) (\d+) -->", text):
+    for what, anchors in re.findall(r"<!-- table (\w+) (\w+) -->", text):
         mark = re.compile(rf"(<!-- table {what} {anchors} -->\n).*?(<!-- end -->)", re.DOTALL)
-        made = overview(found, int(anchors)) if what == "overview" else table(found, what, int(anchors))
+        made = overview(found) if what == "overview" else table(found, what, int(anchors))
         text = mark.sub(lambda match, made=made: f"{match[1]}\n{made}\n\n{match[2]}", text)  # type: ignore[misc]
     return text
 

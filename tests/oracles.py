@@ -512,14 +512,15 @@ def linear_cka(case: Case, view: str) -> dict:
 def unbiased_hsic(gram_x: np.ndarray, gram_y: np.ndarray) -> float:
     """Return the unbiased HSIC of two Gram matrices [n, n], n ≥ 4 (Song et al. 2012, eq. 5)."""
     n = len(gram_x)
-    k, l = gram_x.copy(), gram_y.copy()  # noqa: E741
+    # as many digits as there are: its three terms cancel where a kernel is nearly constant
+    k, l = gram_x.astype(np.longdouble), gram_y.astype(np.longdouble)  # noqa: E741
     for i in range(n):
         k[i, i] = l[i, i] = 0
-    ones = np.ones(n)
-    total = float(np.trace(k @ l))
-    total += float(ones @ k @ ones) * float(ones @ l @ ones) / ((n - 1) * (n - 2))
-    total -= 2 / (n - 2) * float(ones @ k @ l @ ones)
-    return total / (n * (n - 3))
+    ones = np.ones(n, np.longdouble)
+    total = np.trace(k @ l)
+    total += (ones @ k @ ones) * (ones @ l @ ones) / ((n - 1) * (n - 2))
+    total -= 2 * (ones @ k @ l @ ones) / (n - 2)
+    return float(total / (n * (n - 3)))
 
 
 def centred_gram(gram: np.ndarray) -> np.ndarray:
@@ -566,7 +567,7 @@ def rbf_gram(v: np.ndarray) -> np.ndarray:
     width = float(np.median(squared[np.triu_indices(len(v), 1)]))
     if width <= TINY**2 * float(np.sum(v**2)):
         raise Undefined("half of the pairs of rows are equal")
-    return np.exp(-squared / (2 * width))
+    return np.exp(-squared.astype(np.longdouble) / (2 * width))
 
 
 @oracle("rbf-cka")

@@ -63,7 +63,7 @@ def test_an_anchor_that_one_side_lacks_is_left_out_on_both():
 
 
 def test_repeated_anchors_are_refused():
-    with pytest.raises(AnchorError, match=r"1 anchors stand more than once on the x side: '7'"):
+    with pytest.raises(AnchorError, match=r"1 anchor stands more than once on the x side: '7'"):
         find_anchors(paired(), np.array(["7", "8", "7"]), np.array(["7", "8", "9"]))
 
 
@@ -72,7 +72,7 @@ def test_an_anchor_without_a_direction_is_refused(bad):
     y = Y.copy()
     y[3] = bad
 
-    with pytest.raises(AnchorError, match=f"1 anchors are zero or not finite in right: '{IDS[3]}'"):
+    with pytest.raises(AnchorError, match=f"1 anchor is zero or not finite in right: '{IDS[3]}'"):
         find_anchors(paired(y=y), IDS[:6], IDS[:6])
 
 

@@ -351,7 +351,7 @@ def test_repeated_ids_follow_the_policy():
         )
         assert found.classification.rows["duplicates"] == count
         assert found.classification.rows["classified"] == len(REST) - count
-    with pytest.raises(IdError, match="x holds 1 ids more than once"):
+    with pytest.raises(IdError, match="x holds 1 id more than once"):
         relcli.classify(
             (ids, w["x"]), (IDS, w["y"]), prototypes=(TEMPLATES, w["templates"]), anchors=ANCHORS, sparse=(10, 4)
         )

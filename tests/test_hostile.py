@@ -172,7 +172,7 @@ def integers_against_names():
 
 @case
 def repeated_ids():
-    return [npy("x.npy", X, [*IDS[:-1], IDS[0]]), "y.npy"], ["x holds 1 ids more", "'doc-0'", "--on-duplicate first"]
+    return [npy("x.npy", X, [*IDS[:-1], IDS[0]]), "y.npy"], ["x holds 1 id more", "'doc-0'", "--on-duplicate first"]
 
 
 @case

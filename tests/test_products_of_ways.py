@@ -58,8 +58,10 @@ def test_cosines_of_a_product_are_the_means_of_those_of_its_parts(names, seed):
     ("text", "said"),
     [
         ("product:relative", "product of one"),
-        ("product:relative+csls,absolute", "once, at the end"),
+        ("product:relative+csls,absolute", "goes on behind"),
+        ("product:relative,absolute+csls+csls", "goes on behind"),
         ("product:relative,relative:cosine", "more than once"),
+        ("Product:relative,absolute", "Did you mean 'product'"),
         ("product:", "no way to compare"),
         ("product:ortho,relative", "'ortho'"),
         ("product:relative,product:relative:l1,absolute", "product within a product"),
@@ -72,5 +74,5 @@ def test_what_is_no_product_is_refused(text, said):
 
 
 def test_a_product_is_refused_where_one_way_is_wanted():
-    with pytest.raises(UsageError, match="`retrieve` and `match`"):
+    with pytest.raises(UsageError, match="`retrieve`, `recommend` and, with --anchors, `match`"):
         parse_way("product:relative,absolute")

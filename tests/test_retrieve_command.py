@@ -286,6 +286,17 @@ def test_a_check_of_a_search_may_name_the_method(monkeypatch, capfd):
     assert run([*ASK, "--all", "--via", "translate:ortho", "--check", "translate:ortho.recall@1>=0.9", "-q"]) == 0
 
 
+@pytest.mark.parametrize(
+    "via", ["relative+quantize=0.1", "relative+sparse=5,2", "product:relative+sparse=5,2,translate:ortho+csls"]
+)
+def test_a_check_names_a_method_whose_name_holds_a_number(via, monkeypatch, capfd):
+    monkeypatch.chdir(SAMPLES)
+    words = [*ASK, "--all", "--via", via, "--via", "absolute", "-q"]
+
+    assert run([*words, "--check", f"{via}.mrr>0.0001", "--fail-under", f"{via}.recall@10=0.0001"]) == 0
+    assert run([*words, "--fail-under", f"{via}.mrr=1.1"]) == 1
+
+
 def test_a_check_of_an_unknown_figure_is_no_answer(monkeypatch, capfd):
     monkeypatch.chdir(SAMPLES)
     code = run([*ASK, "--all", "--check", "mrrr>=0.9", "-q"])

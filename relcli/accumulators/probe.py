@@ -167,6 +167,13 @@ def _told(kind: str, ids: Ids, name: str) -> str:
     return f"{counted(len(ids), 'row')} of {name} {_FAULTS[kind]} ({first_few(list(ids))})"
 
 
+def repeats_left_out(rows: Gallery) -> list[str]:
+    """Return a note on the rows of a space that all these lack as their ids repeat; none where they lack none."""
+    count = len(rows.space) - len(rows)
+    was = "was" if count == 1 else "were"
+    return [f"{counted(count, 'row')} of {rows.space.name} with repeated ids {was} left out"] if count else []
+
+
 def without_bad(rows: Gallery, bad: Mapping[str, Sequence[int]], name: str, policy: str) -> tuple[Gallery, list[str]]:
     """Return the rows without those whose ranks a survey found bad, and notes; or raise unless `policy` is "drop"."""
     if not bad:

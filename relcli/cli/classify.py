@@ -52,6 +52,7 @@ def classify(
     from relcli.errors import UsageError
     from relcli.formats.predictions import split_outputs, writing_predictions
     from relcli.reports import classification
+    from relcli.reports.classes import forms_with
 
     tables, reports = split_outputs(files or ())
     chosen = output.chosen_format(as_json, format_name, reports, formats=classification.FORMATS)
@@ -68,5 +69,6 @@ def classify(
         found = api.classify(x, y, anchors=anchors, progress=progress, **options).classification  # type: ignore[arg-type]
         found = gate.judged_hits(found, required)  # type: ignore[arg-type,assignment]
     table = partial(classification.print_classification, per_class=per_class)
-    output.write_found(found, chosen, reports, table=table, forms=classification.FORMATS)
+    forms = forms_with(classification.FORMATS, per_class=per_class)
+    output.write_found(found, chosen, reports, table=table, forms=forms)
     gate.tell_and_exit(found.checks, quiet=quiet or chosen in ("table", "markdown"))

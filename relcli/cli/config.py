@@ -13,7 +13,7 @@ import typer
 
 from relcli.cli import output
 
-Pair = Annotated[str | None, typer.Option("--pair", metavar="NAME", help="With what [pairs.NAME] configures.")]
+Pair = Annotated[str | None, typer.Option("--pair", metavar="NAME", help="With what \\[pairs.NAME] configures.")]
 
 
 def config(pair: Pair = None, as_json: output.AsJson = False) -> None:

@@ -111,9 +111,11 @@ def judged(
     from relcli.reports.checks import as_documents, judge
     from relcli.reports.diff import against_baseline
 
-    checks = judge(report, required, known())
+    # a measure that was not computed may be asked of compare alone, which could have computed it
+    names = known() if report.command == "compare" else {one.measure: one.higher_is_closer for one in report.scores}
+    checks = judge(report, required, names)
     if baseline is not None:
-        checks += against_baseline(report, baseline, limits, known(), significant=significant)
+        checks += against_baseline(report, baseline, limits, names, significant=significant)
     return replace(report, checks=as_documents(checks))
 
 

@@ -28,6 +28,7 @@ def stitch(
     """
     from relcli import api
     from relcli.reports import stitching
+    from relcli.reports.classes import forms_with
 
     chosen = output.chosen_format(as_json, format_name, files, formats=stitching.FORMATS)
     required = gate.parsed_pairs(check, fail_under, fail_over)
@@ -44,5 +45,6 @@ def stitch(
         found = api.stitch(*spaces, anchors=anchors, progress=progress, **options)  # type: ignore[arg-type]
     found = gate.judged_pairs(found, required)
     table = partial(stitching.print_stitching, per_class=per_class)
-    output.write_found(found, chosen, files, table=table, forms=stitching.FORMATS)
+    forms = forms_with(stitching.FORMATS, per_class=per_class)
+    output.write_found(found, chosen, files, table=table, forms=forms)
     gate.tell_and_exit(found.checks, quiet=quiet or chosen in ("table", "markdown"))

@@ -25,6 +25,7 @@ def apply(
     from relcli.errors import UsageError
     from relcli.formats.predictions import split_outputs, writing_predictions
     from relcli.reports import application
+    from relcli.reports.classes import forms_with
 
     tables, reports = split_outputs(files or ())
     chosen = output.chosen_format(as_json, format_name, reports, formats=application.FORMATS)
@@ -39,5 +40,6 @@ def apply(
         found = api.stitch_apply(head, y, progress=progress, **options).application  # type: ignore[arg-type]
         found = gate.judged_hits(found, required)  # type: ignore[arg-type,assignment]
     table = partial(application.print_application, per_class=per_class)
-    output.write_found(found, chosen, reports, table=table, forms=application.FORMATS)
+    forms = forms_with(application.FORMATS, per_class=per_class)
+    output.write_found(found, chosen, reports, table=table, forms=forms)
     gate.tell_and_exit(found.checks, quiet=quiet or chosen in ("table", "markdown"))

@@ -222,7 +222,14 @@ def folds_for(anchors: int, wanted: int) -> int:
 
 
 def choice_of(
-    purpose: str, found: Sequence[Tried], known: Known | Learnt, *, seed: int, rows: tuple[int, int], seconds: float
+    purpose: str,
+    found: Sequence[Tried],
+    known: Known | Learnt,
+    *,
+    chance: float,
+    seed: int,
+    rows: tuple[int, int],
+    seconds: float,
 ) -> Choice:
     """Return what is chosen from the ways tried, as a report tells it; `rows` were used, of so many."""
     best, top = best_of(found), max(found, key=_rank)
@@ -245,6 +252,7 @@ def choice_of(
     return Choice(
         purpose=purpose,
         measure=MEASURES[purpose],
+        chance=chance,
         via=best.way.name,
         flags=flags_of(best.way, purpose),
         anchors=count,
@@ -312,7 +320,9 @@ def choose_retrieval(
     with one_blas_thread():
         found = try_retrieving(ways, known, back, csls=csls, products=products, step=step)
     taken = time.perf_counter() - begun
-    choice = choice_of("retrieval", found, known, seed=seed, rows=(len(some_y), len(gallery)), seconds=taken)
+    chance = float((1 / np.arange(1, len(some_y) + 1)).mean())
+    used = len(some_y), len(gallery)
+    choice = choice_of("retrieval", found, known, chance=chance, seed=seed, rows=used, seconds=taken)
     notes = [
         f"ways were tried on {len(some):,} of {len(every):,} rows of {every.space.name}, the anchors and those "
         "with the smallest hashed ids: scores are higher than over all rows"
@@ -343,20 +353,22 @@ def choose_stitching(learnt: Learnt, ways: Sequence[Way], *, of: int, seed: int 
     with one_blas_thread():
         found = try_stitching(ways, learnt, step=step)
     taken = time.perf_counter() - begun
-    return choice_of("stitching", found, learnt, seed=seed, rows=(len(learnt.rows), of), seconds=taken)
+    chance = float(np.bincount(learnt.known).max() / len(learnt.known))
+    used = len(learnt.rows), of
+    return choice_of("stitching", found, learnt, chance=chance, seed=seed, rows=used, seconds=taken)
 
 
 def parse_candidates(texts: Sequence[str] | None, purpose: str) -> list[Way]:
     """Return the ways to try: those that are named, or the usual ones for the purpose."""
     usual = RETRIEVING if purpose == "retrieval" else STITCHING
-    additions = ADDITIONS if purpose == "retrieval" else ("center", "quantize", "sparse")
     ways = dict.fromkeys(
-        parse_way(text, additions=additions, products=purpose == "retrieval") for text in texts or usual
+        parse_way(text, additions=ADDITIONS, products=True, flag="--candidates") for text in texts or usual
     )
-    for way in ways:
-        if purpose == "stitching" and (way.kind == "absolute" or (way.kind == "translate" and way.center)):
+    for way in ways if purpose == "stitching" else ():
+        if way.members or way.csls or way.kind == "absolute" or (way.kind == "translate" and way.center):
             raise UsageError(
-                f"{way.name} is no way to stitch by: heads see relative vectors, or y translated as it is. Name "
-                "relative:SIMILARITY, relative:SIMILARITY+center or translate:METHOD."
+                f"--candidates {way.name} is no way to stitch by: heads see relative vectors, or y translated "
+                "as it is. Name relative:SIMILARITY, relative:SIMILARITY+center or translate:METHOD, or choose with "
+                "--for retrieval alone."
             )
     return list(ways)

@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from relcli.arrays import Floats, unit_rows
-from relcli.errors import UsageError, did_you_mean
+from relcli.errors import UsageError, VectorError, did_you_mean
 from relcli.spaces import translation
 from relcli.spaces.relative import Centering, RelativeProjection
 from relcli.spaces.similarity import parse_similarity, parse_sparse, similarity_name
@@ -107,58 +107,73 @@ _PRODUCT = "product:"
 _MEMBERS = re.compile(r",\s*(?=(?:relative|translate|absolute|product)\b)")
 
 
-def parse_way(text: str, *, additions: Iterable[str] = ("center", "quantize", "sparse"), products: bool = False) -> Way:
+def parse_way(
+    text: str,
+    *,
+    additions: Iterable[str] = ("center", "quantize", "sparse"),
+    products: bool = False,
+    flag: str = "--via",
+) -> Way:
     """
     Return the way that a text names: "relative", "relative:euclidean+center", "translate:ortho", "absolute".
 
     After a plus sign come `additions`: center, quantize=STEP, sparse=K,P and csls, those of them that the
     asking command knows. With `products` it may be "product:translate:ortho+center,relative", whose +csls stands
-    at the end and is of the whole. Raises UsageError for any other text.
+    at the end and is of the whole. Raises UsageError, which names the `flag`, for any other text.
     """
     if text.startswith(_PRODUCT):
-        return _parse_product(text, tuple(additions), products)
+        return _parse_product(text, tuple(additions), products, flag)
     base, *added = (part.strip() for part in text.split("+"))
-    way = _parse_base(base, text)
+    way = _parse_base(base, f"{flag} {text!r}", products)
     said: dict[str, object] = {}
     for part in added:
         name, equals, value = part.partition("=")
         known = [known for known in additions if way.kind in ADDITIONS[known]]
         if name not in known or bool(equals) != (name in ("quantize", "sparse")):
             raise UsageError(
-                f"--via {text!r} adds {part!r}, and to {way.kind} may be added "
+                f"{flag} {text!r} adds {part!r}, and to {way.kind} may be added "
                 f"{', '.join(_SAID[known] for known in known) or 'nothing'}.{did_you_mean(name, known)}"
             )
         if name in said:
-            raise UsageError(f"--via {text!r} says {name!r} twice. Say it once.")
-        said[name] = _parse_step(value, text) if name == "quantize" else parse_sparse(value) if equals else True
+            raise UsageError(f"{flag} {text!r} says {name!r} twice. Say it once.")
+        said[name] = (
+            _parse_step(value, f"{flag} {text!r}") if name == "quantize" else parse_sparse(value) if equals else True
+        )
     return Way(way.kind, way.detail, **said)  # type: ignore[arg-type]
 
 
-def _parse_product(text: str, additions: tuple[str, ...], allowed: bool) -> Way:
+def _parse_product(text: str, additions: tuple[str, ...], allowed: bool, flag: str) -> Way:
     if not allowed:
-        raise UsageError(f"--via {text!r} is a product of ways, which is for `retrieve` and `match`. Name one way.")
-    listed, csls, rest = text.removeprefix(_PRODUCT).strip().partition("+csls")
-    if rest or (csls and "csls" not in additions):
         raise UsageError(
-            f"--via {text!r} adds csls {'to a part' if rest else 'where it is not known'}. "
-            f"{'Write +csls once, at the end: it is of the whole product.' if rest else 'Drop it.'}"
+            f"{flag} {text!r} is a product of ways, which is for `retrieve`, `recommend` and, with --anchors, `match`. "
+            "Name one way."
         )
+    listed, csls, rest = text.removeprefix(_PRODUCT).strip().partition("+csls")
+    if rest:
+        raise UsageError(
+            f"{flag} {text!r} goes on behind +csls with {rest!r}. "
+            "Write +csls once, at the end: it is of the whole product."
+        )
+    if csls and "csls" not in additions:
+        raise UsageError(f"{flag} {text!r} adds csls, by which nothing is scored here. Drop +csls.")
     names = [name.strip() for name in _MEMBERS.split(listed)]
     if any(name.startswith(_PRODUCT) for name in names):
-        raise UsageError(f"--via {text!r} has a product within a product. List all ways in one.")
-    members = tuple(parse_way(name, additions=[known for known in additions if known != "csls"]) for name in names)
+        raise UsageError(f"{flag} {text!r} has a product within a product. List all ways in one.")
+    members = tuple(
+        parse_way(name, additions=[known for known in additions if known != "csls"], flag=flag) for name in names
+    )
     if len(members) < 2:
-        raise UsageError(f"--via {text!r} is a product of one. Write product:translate:ortho,relative:angular.")
+        raise UsageError(f"{flag} {text!r} is a product of one. Write product:translate:ortho,relative:angular.")
     repeated = [way.name for way in dict.fromkeys(members) if members.count(way) > 1]
     if repeated:
-        raise UsageError(f"--via {text!r} names {repeated[0]} more than once. Name each way once.")
+        raise UsageError(f"{flag} {text!r} names {repeated[0]} more than once. Name each way once.")
     return Way("product", members=members, csls=bool(csls))
 
 
 _SAID = {"center": "+center", "csls": "+csls", "quantize": "+quantize=STEP", "sparse": "+sparse=K,P"}
 
 
-def _parse_base(base: str, text: str) -> Way:
+def _parse_base(base: str, said: str, products: bool) -> Way:
     kind, colon, detail = base.partition(":")
     if kind == "relative":
         return Way(kind, similarity_name(parse_similarity(detail)) if colon else "cosine")
@@ -172,25 +187,42 @@ def _parse_base(base: str, text: str) -> Way:
         return Way(kind, detail)
     if kind == "absolute" and not colon:
         return Way(kind)
+    kinds = [
+        "relative",
+        "relative:SIMILARITY",
+        "translate:METHOD",
+        "absolute",
+        *(["product:WAY,WAY"] if products else []),
+    ]
     raise UsageError(
-        f"--via {text!r} is no way to compare: give relative, relative:SIMILARITY, translate:METHOD or absolute."
-        f"{did_you_mean(kind, ('relative', 'translate', 'absolute'))}"
+        f"{said} is no way to compare: give {', '.join(kinds[:-1])} or {kinds[-1]}."
+        f"{did_you_mean(kind, [name.partition(':')[0] for name in kinds])}"
     )
 
 
-def _parse_step(value: str, text: str) -> float:
+def _parse_step(value: str, said: str) -> float:
     try:
         step = float(value)
     except ValueError:
         step = 0.0
     if not 0 < step < float("inf"):
-        raise UsageError(f"--via {text!r} rounds to multiples of {value!r}, which is no number above 0. Write 0.1.")
+        raise UsageError(f"{said} rounds to multiples of {value!r}, which is no number above 0. Write 0.1.")
     return step
 
 
 def via_name(text: str, *, additions: Iterable[str] = ("center", "quantize", "sparse"), products: bool = False) -> str:
     """Return the one name of what a text names, as in `parse_way`."""
     return parse_way(text, additions=additions, products=products).name
+
+
+def check_widths(ways: Iterable[Way], x: tuple[str, int], y: tuple[str, int], *, flag: str = "--via") -> None:
+    """Raise VectorError where a way compares the coordinates of x and y, each a name and a width, and these differ."""
+    absolute = [way.name for way in ways if any(part.kind == "absolute" for part in way.parts)]
+    if absolute and x[1] != y[1]:
+        raise VectorError(
+            f"{flag} {absolute[0]} compares coordinates, and {x[0]} has {x[1]} dimensions, {y[0]} {y[1]}. "
+            "Use relative or translate:ortho."
+        )
 
 
 @dataclass(frozen=True)

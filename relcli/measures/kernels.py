@@ -73,25 +73,30 @@ def rsa(sample: RowSample) -> float:
     return float(one @ other / (np.linalg.norm(one) * np.linalg.norm(other)))
 
 
-def _unbiased_hsic(k: Floats, l: Floats) -> float:  # noqa: E741
-    """Return the unbiased HSIC of Gram matrices [n, n] whose diagonals are 0 (Song et al. 2012, eq. 5)."""
-    n = len(k)
-    sums_k, sums_l = k.sum(axis=0), l.sum(axis=0)
-    value = float(np.sum(k * l)) + float(sums_k.sum() * sums_l.sum()) / ((n - 1) * (n - 2))
-    return (value - 2 * float(sums_k @ sums_l) / (n - 2)) / (n * (n - 3))
+def _u_centre(table: Floats) -> Floats:
+    """
+    U-centre a table [n, n] whose diagonal is 0, in place (Székely & Rizzo 2014, def. 2), and return it.
+
+    The unbiased HSIC of two Gram matrices (Song et al. 2012, eq. 5) is the sum of the products of theirs, over
+    n (n − 3): sums of products before centring would cancel where a kernel is nearly constant.
+    """
+    n, sums = len(table), table.sum(axis=0)
+    table += float(sums.sum()) / ((n - 1) * (n - 2)) - (sums[:, None] + sums[None, :]) / (n - 2)
+    np.fill_diagonal(table, 0.0)
+    return table
 
 
 def _gaussian(v: Floats, side: str) -> tuple[Floats, float]:
-    """Return a Gaussian Gram matrix [n, n] with 0 on its diagonal, and the biased HSIC of the whole with itself."""
+    """Return a U-centred Gaussian Gram matrix [n, n], and the sum of squares of the one centred as it is."""
     squared = _squared_distances(_centred(v, side))
     width = float(np.median(squared[np.triu_indices(len(v), 1)]))
     if width <= _ROUNDING**2 * float(np.sum((v - v.mean(axis=0)) ** 2)):
         raise Undefined(f"half of the pairs of scored rows of {side} are equal: their median distance is 0")
-    gram = np.exp(-squared / (2 * width))
+    # less 1, which centring takes off in any case: near rows keep their digits
+    gram = np.expm1(-squared / (2 * width))
     means = gram.mean(axis=0)
-    biased = float(np.sum((gram - means[:, None] - means[None, :] + means.mean()) ** 2)) / (len(v) * (len(v) - 3))
-    np.fill_diagonal(gram, 0.0)
-    return gram, biased
+    biased = float(np.sum((gram - means[:, None] - means[None, :] + means.mean()) ** 2))
+    return _u_centre(gram), biased
 
 
 @measure(
@@ -109,21 +114,19 @@ def rbf_cka(sample: RowSample) -> float:
     """Return HSIC₁(x, y) / √(HSIC₁(x, x) · HSIC₁(y, y)) of the two kernels."""
     x, y = _scored(sample, 4)
     (gram_x, biased_x), (gram_y, biased_y) = _gaussian(x, "x"), _gaussian(y, "y")
-    own_x, own_y = _unbiased_hsic(gram_x, gram_x), _unbiased_hsic(gram_y, gram_y)
+    own_x, own_y = float(np.sum(gram_x**2)), float(np.sum(gram_y**2))
     for side, own, biased in (("x", own_x, biased_x), ("y", own_y, biased_y)):
         # never take the root of a negative, nor of what is only rounding
         if own <= _ROUNDING * biased:
             raise Undefined(f"the unbiased HSIC of {side} with itself is not positive: too few or too alike pairs")
-    return _unbiased_hsic(gram_x, gram_y) / float(np.sqrt(own_x * own_y))
+    return float(np.sum(gram_x * gram_y) / np.sqrt(own_x * own_y))
 
 
 def _u_centred(v: Floats, side: str) -> Floats:
     """Return the U-centred distances [n, n] of rows v (Székely & Rizzo 2014, def. 2)."""
     table = np.sqrt(_squared_distances(_centred(v, side)))
-    size, n = float(np.sum(table**2)), len(v)
-    sums = table.sum(axis=0)
-    table += float(sums.sum()) / ((n - 1) * (n - 2)) - (sums[:, None] + sums[None, :]) / (n - 2)
-    np.fill_diagonal(table, 0.0)
+    size = float(np.sum(table**2))
+    _u_centre(table)
     if float(np.sum(table**2)) <= _ROUNDING * size:
         raise Undefined(f"the distance variance of {side} is not positive: too few or too alike pairs")
     return table

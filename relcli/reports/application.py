@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from relcli.reports import phrases
-from relcli.reports.classes import CLASS_FIGURES, SHOWN, class_rows, figure_rows
+from relcli.reports.classes import CLASS_FIGURES, SHOWN, class_blocks, class_rows, figure_rows
 from relcli.reports.delimited import csv_text
 from relcli.reports.markdown import bullets, code, escape, fact_bullets, markdown_table, paragraphs
 from relcli.reports.report import Score, document_of, json_text
@@ -116,14 +116,20 @@ def _lines(found: Application) -> list[tuple[str, str]]:
     return [*phrases.check_lines(found.checks), *(("note", note) for note in found.notes)]
 
 
+def _class_table(found: Application, per_class: bool) -> tuple[list[str], list[list[str]], int] | None:
+    """Return headings, rows, and how many classes are left out; None where no class is told."""
+    if not found.classes or (found.scores and not per_class):
+        return None
+    return class_rows(found.classes, scored=bool(found.scores), shown=None if per_class else SHOWN)
+
+
 def _parts(found: Application, width: int, per_class: bool) -> Iterator[Any]:
     yield fact_grid(_facts(found), width)
     if found.scores:
         yield ""
         yield plain_table(["", "value", "95 %"], _score_rows(found), left=1)
-    if found.classes and (per_class or not found.scores):
-        shown = None if per_class else SHOWN
-        headings, rows, more = class_rows(found.classes, scored=bool(found.scores), shown=shown)
+    if table := _class_table(found, per_class):
+        headings, rows, more = table
         yield ""
         yield plain_table(headings, rows, left=1)
         if more:
@@ -138,7 +144,7 @@ def to_text(found: Application, *, width: int = 80, per_class: bool = False) -> 
     return as_text(lambda room: _parts(found, room, per_class), width=width)
 
 
-def to_markdown(found: Application) -> str:
+def to_markdown(found: Application, *, per_class: bool = False) -> str:
     """Return the tables and what they rest on."""
     blocks = [
         f"### relcli stitch apply: {code(found.x['name'])} by a head of {code(found.head['source'])}",
@@ -146,9 +152,8 @@ def to_markdown(found: Application) -> str:
     ]
     if found.scores:
         blocks.append(markdown_table(["", "value", "95 %"], _score_rows(found), left=1))
-    if found.classes:
-        headings, rows, _ = class_rows(found.classes, scored=bool(found.scores))
-        blocks.append(markdown_table(headings, [[*map(escape, row)] for row in rows], left=1))
+    if table := _class_table(found, per_class):
+        blocks += class_blocks("", *table)
     blocks.append(bullets(escape(line) if mark == "note" else f"{mark} {escape(line)}" for mark, line in _lines(found)))
     return paragraphs(blocks)
 

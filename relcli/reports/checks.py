@@ -51,7 +51,8 @@ _BETTER_LOW, _BETTER_HIGH = ("p", "null.sd", "draws.sd"), ("pairs", "calibrated"
 #: Share of the rows that were matched: of the larger space, of x, of y.
 _COVERAGE = ("coverage", "coverage.x", "coverage.y")
 
-_NAME = r"[^\s<>=!\[\]()]+"
+# a view may say +quantize=0.1 or +sparse=100,8
+_NAME = r"(?:[^\s<>=!\[\]()]|(?<=\+quantize)=|(?<=\+sparse)=)+"
 _OVER_GROUPS = rf"(?P<fold>min|max)\s*\(\s*(?P<folded>{_NAME})\s+by\s+(?P<by>.+?)\s*\)"
 _OF_GROUP = rf"(?P<name>{_NAME})\s*(?:\[(?P<column>[^=\]]+)=(?P<value>.*)\])?"
 _TARGET = rf"(?:{_OVER_GROUPS}|{_OF_GROUP})"
@@ -421,11 +422,11 @@ def split_name(name: str, known: Known, evidence: Evidence | None = None) -> tup
 
 
 def _splits(name: str) -> Iterator[tuple[str | None, str, str]]:
-    """Yield view, measure, field for each way to read the dots, the longest measure first."""
+    """Yield view, measure, field for each way to read the dots, the longest measure first; a view may hold dots too."""
     parts = name.split(".")
-    ways = [(start, end) for start in (0, 1) for end in range(len(parts), start, -1)]
+    ways = [(start, end) for start in range(len(parts)) for end in range(len(parts), start, -1)]
     for start, end in sorted(ways, key=lambda way: way[0] - way[1]):
-        yield parts[0] if start else None, ".".join(parts[start:end]), ".".join(parts[end:]) or "value"
+        yield ".".join(parts[:start]) or None, ".".join(parts[start:end]), ".".join(parts[end:]) or "value"
 
 
 def _refuse_part(name: str, view: str | None, part: str, views: Iterable[str]) -> None:
@@ -439,8 +440,7 @@ def _refuse_part(name: str, view: str | None, part: str, views: Iterable[str]) -
 
 
 def _refuse_measure(name: str, names: Sequence[str], views: Iterable[str]) -> None:
-    view, dot, rest = name.partition(".")
-    inner = rest if dot and view in views else name
+    inner = next((name.removeprefix(f"{view}.") for view in views if name.startswith(f"{view}.")), name)
     for part in FIELDS:
         inner = inner.removesuffix(f".{part}")
     names = list(dict.fromkeys([*names, *_COVERAGE]))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from relcli.reports import phrases
+from relcli.reports.markdown import escape, markdown_table
 from relcli.reports.report import Score
 from relcli.reports.schema import Schema, count, maybe
 
@@ -35,6 +37,19 @@ def figure_rows(scores: Iterable[Score], classes: Iterable[Mapping[str, Any]]) -
         for name in ("predicted", *_FIGURES):
             if entry[name] is not None:
                 yield {**of_class, "measure": name, "value": entry[name]}
+
+
+def forms_with(forms: Mapping[str, Callable[..., str]], *, per_class: bool) -> dict[str, Callable[[Any], str]]:
+    """Return what writes a report, with a table of each class in those that people read where it is asked for."""
+    read = {name: partial(forms[name], per_class=per_class) for name in ("table", "markdown")}
+    return {**forms, **read}
+
+
+def class_blocks(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]], more: int = 0) -> list[str]:
+    """Return a table of classes in Markdown under its title, and how many are left out."""
+    cells = [[*map(escape, row)] for row in rows]
+    table = markdown_table(headings, cells, left=1)
+    return [f"**{escape(title)}**" if title else "", table, f"… and {more:,} classes more" if more else ""]
 
 
 def class_rows(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from relcli.errors import UsageError
 from relcli.reports import phrases
-from relcli.reports.classes import CLASS_FIGURES, SHOWN, class_rows, figure_rows
+from relcli.reports.classes import CLASS_FIGURES, SHOWN, class_blocks, class_rows, figure_rows
 from relcli.reports.delimited import csv_text
 from relcli.reports.markdown import bullets, code, escape, fact_bullets, markdown_table, paragraphs
 from relcli.reports.report import Score, document_of, json_text
@@ -105,6 +105,7 @@ def _facts(found: Classification) -> dict[str, list[str]]:
             f"{rows['scored']:,} with a label" if found.scores else "",
             f"{rows['anchors']:,} anchors left out" if rows["anchors"] else "",
             f"{rows['prototypes']:,} prototypes left out" if rows["prototypes"] else "",
+            f"{rows['duplicates']:,} with repeated ids left out" if rows["duplicates"] else "",
             f"{rows['bad']:,} bad rows left out" if rows["bad"] else "",
         ],
         "asif": _sparse_facts(sparse) if sparse else [],
@@ -146,10 +147,19 @@ def _score_rows(found: Classification) -> tuple[list[str], list[list[str]]]:
     return ["by", "accuracy", "95 %", *(LABELS[name] for name in names[1:])], rows
 
 
-def _class_rows(found: Classification, via: str, shown: int | None) -> tuple[list[str], list[list[str]], int]:
-    """Return headings, rows, and how many are left out: the classes that a method gave most rows."""
-    entries = [entry for entry in found.classes if entry["via"] == via]
-    return class_rows(entries, scored=bool(found.scores), shown=shown)
+def _class_tables(
+    found: Classification, per_class: bool
+) -> Iterator[tuple[str, tuple[list[str], list[list[str]], int]]]:
+    """
+    Yield each method whose classes are told, with headings, rows, and how many classes are left out.
+
+    All of them where that is asked for; else, without figures, those that the first method gave most rows.
+    """
+    if not per_class and found.scores:
+        return
+    for via in _vias(found) if per_class else _vias(found)[:1]:
+        entries = [entry for entry in found.classes if entry["via"] == via]
+        yield via, class_rows(entries, scored=bool(found.scores), shown=None if per_class else SHOWN)
 
 
 def _parts(found: Classification, width: int, per_class: bool) -> Iterator[Any]:
@@ -159,14 +169,12 @@ def _parts(found: Classification, width: int, per_class: bool) -> Iterator[Any]:
     if found.scores:
         yield ""
         yield plain_table(*_score_rows(found), left=1)
-    if per_class or not found.scores:
-        for via in _vias(found) if per_class else _vias(found)[:1]:
-            headings, rows, more = _class_rows(found, via, None if per_class else SHOWN)
-            yield ""
-            yield Text(via, style="bold")
-            yield plain_table(headings, rows, left=1)
-            if more:
-                yield f"… and {more:,} classes more"
+    for via, (headings, rows, more) in _class_tables(found, per_class):
+        yield ""
+        yield Text(via, style="bold")
+        yield plain_table(headings, rows, left=1)
+        if more:
+            yield f"… and {more:,} classes more"
     if found.checks or found.notes:
         yield ""
         yield marked([*phrases.check_lines(found.checks), *(("note", note) for note in found.notes)])
@@ -182,7 +190,7 @@ def to_text(found: Classification, *, width: int = 80, per_class: bool = False) 
     return as_text(lambda width: _parts(found, width, per_class), width=width)
 
 
-def to_markdown(found: Classification) -> str:
+def to_markdown(found: Classification, *, per_class: bool = False) -> str:
     """Return the tables and what they rest on."""
     blocks = [
         f"### relcli classify: {code(found.x['name'])} by prototypes of {code(found.prototypes['space']['name'])}",
@@ -191,9 +199,9 @@ def to_markdown(found: Classification) -> str:
     ]
     if found.scores:
         headings, rows = _score_rows(found)
-    else:
-        headings, rows, _ = _class_rows(found, _vias(found)[0], None)
-    blocks.append(markdown_table(headings, [[*map(escape, row)] for row in rows], left=1))
+        blocks.append(markdown_table(headings, [[*map(escape, row)] for row in rows], left=1))
+    for via, (headings, rows, more) in _class_tables(found, per_class):
+        blocks += class_blocks(via, headings, rows, more)
     blocks.append(bullets(map(escape, found.notes)))
     return paragraphs(blocks)
 

@@ -392,7 +392,10 @@ def print_diff(found: Diff, console: Console) -> None:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("")
     for row in _rows(found):
-        table.add_row(*row[:-1], Text(row[-1], style={"better": "green", "worse": "bold red"}.get(row[-1], "dim")))
+        row[1] = phrases.stacked(row[1])
+        table.add_row(
+            *map(Text, row[:-1]), Text(row[-1], style={"better": "green", "worse": "bold red"}.get(row[-1], "dim"))
+        )
     table.width = console.measure(table, options=console.options.update(width=100_000)).maximum
     notes = [Text(f"note {note}") for note in _notes(found)]
     print_parts([header, "", table, "", *notes] if notes else [header, "", table], console)

@@ -22,7 +22,7 @@ from relcli.reports.schema import (
     space_schema,
     text,
 )
-from relcli.reports.table import aligned, encodable, fact_grid, marked, print_parts, safely
+from relcli.reports.table import aligned, fact_grid, marked, print_parts
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -44,13 +44,13 @@ def print_hits(retrieval: Retrieval, found: Sequence[QueryHits], console: Consol
 def print_figures(retrieval: Retrieval, console: Console) -> None:
     """Print the figures and notes alone: what a document of hits leaves out."""
     intervals = True
-    with safely(console), console.capture() as captured:
-        if any(score.section == "Retrieval" for score in retrieval.scores):
-            table, intervals = _figures(retrieval, console)
-            console.print(table, highlight=False, overflow="ignore", crop=False)
-        for part in _below(retrieval, intervals):
-            console.print(part, highlight=False, markup=False, emoji=False)
-    console.file.write(encodable(captured.get(), console.encoding))
+    parts: list[RenderableType] = []
+    if any(score.section == "Retrieval" for score in retrieval.scores):
+        table, intervals = _figures(retrieval, console)
+        parts.append(table)
+    parts += _below(retrieval, intervals)
+    if parts:
+        print_parts(parts, console)
 
 
 def to_text(retrieval: Retrieval, found: Sequence[QueryHits], *, width: int = 80) -> str:
@@ -125,11 +125,11 @@ def _table(found: Sequence[QueryHits], vias: Sequence[str], console: Console | N
     alone = len(vias) == 1
     above = "" if alone else "\n"
     if alone:
-        table.title, table.title_justify, table.title_style = f"via {vias[0]}", "left", "bold"
+        table.title, table.title_justify = Text(f"via {phrases.stacked(vias[0])}", "bold", no_wrap=True), "left"
     table.add_column(f"{above}query", no_wrap=True)
     table.add_column(f"{above}rank", justify="right", no_wrap=True)
     for via in vias:
-        table.add_column("id" if alone else f"{via}\nid", no_wrap=True)
+        table.add_column(Text("id" if alone else f"{phrases.stacked(via)}\nid"), no_wrap=True)
         table.add_column(f"{above}score", justify="right", no_wrap=True)
         table.add_column(above, no_wrap=True)
         for name in names:
@@ -232,7 +232,7 @@ def _figure_table(retrieval: Retrieval, heading: str, joint: str | None) -> Tabl
         label = label.replace("@", f"{heading}@") if heading == "\n" else label
         table.add_column(label.replace("-", heading if heading == "\n" else "-"), justify="right", no_wrap=True)
     for row, first in enumerate(columns[0]):
-        table.add_row(first.view, *(_figure(scores[row], joint) for scores in columns))
+        table.add_row(Text(phrases.stacked(first.view)), *(_figure(scores[row], joint) for scores in columns))
     chances = (Text(_number(scores[0], scores[0].chance), style="dim") for scores in columns)
     table.add_row(Text("chance", style="dim"), *chances)
     return table

@@ -234,13 +234,17 @@ def _parts(inspection: Inspection, width: int) -> Iterator[RenderableType]:
                 table.add_row(heading, *map(Text, cells))
         yield table
         yield ""
+    # lines of a grid are wrapped, those of a text alone are cut
+    below = Table.grid()
+    below.add_column(overflow="fold")
     for space in inspection.spaces:
         for flag in space["flags"]:
-            yield Text.assemble((space["name"], "bold yellow"), f": {flag}")
+            below.add_row(Text.assemble((space["name"], "bold yellow"), f": {flag}"))
     if not any(space["flags"] for space in inspection.spaces):
-        yield Text("nothing here would trip compare", style="green")
+        below.add_row(Text("nothing here would trip compare", style="green"))
     for note in inspection.notes:
-        yield Text(f"note: {note}")
+        below.add_row(Text(f"note: {note}"))
+    yield below
 
 
 def _fitting(spaces: Sequence[Facts], width: int) -> list[Sequence[Facts]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -31,6 +32,13 @@ def number(value: float, *, rank: bool = False, decimals: int = 3) -> str:
         mantissa, exponent = f"{value:.{min(decimals, 1)}e}".split("e")
         return f"{mantissa}e{int(exponent)}"
     return f"{value or 0.0:.{decimals}f}"  # `or`: no "-0.000"
+
+
+def stacked(view: str) -> str:
+    """Return the name of a view, members of a product of ways on lines of their own, as what is added to a long one."""
+    if not view.startswith("product:"):
+        return view if len(view) <= 32 else view.replace("+", "\n  +")
+    return re.sub(r"^product:|,(?=relative|translate|absolute)", lambda found: f"{found[0]}\n  ", view)
 
 
 @dataclass(frozen=True)

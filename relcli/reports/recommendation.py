@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from relcli.errors import counted
 from relcli.reports import phrases
 from relcli.reports.delimited import csv_text
 from relcli.reports.markdown import bullets, code, escape, fact_bullets, markdown_table, paragraphs
@@ -27,10 +27,9 @@ from relcli.reports.table import as_text, fact_grid, marked, plain_table, printe
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
-    from rich.text import Text
 
 #: major.minor of the JSON document; an added key is a minor step, anything else a major one.
-RECOMMENDATION_VERSION = "1.0"
+RECOMMENDATION_VERSION = "1.1"
 
 #: From this width of the screen on the table tells what each way took.
 _ROOM = 90
@@ -70,11 +69,13 @@ class Choice:
     The way chosen for a purpose, and the table it was chosen from, the highest merit first.
 
     `flags` is how to ask for it. `rows` tells how many rows were searched or trained on, of how many; `bytes` what
-    was kept of them, read once for all ways.
+    was kept of them, read once for all ways. `chance` is the score of ranks drawn at random, or of always naming the
+    class that is most frequent among the anchors.
     """
 
     purpose: str
     measure: str
+    chance: float
     via: str
     flags: str
     anchors: int
@@ -124,8 +125,21 @@ def told(choice: Choice) -> str:
     level = "" if chosen == choice.trials[0] else "level with "
     return (
         f"auto is {choice.via}: {label} {phrases.number(chosen.score)} ± {phrases.number(chosen.se)} on "
-        f"{choice.anchors:,} anchors held out in {choice.folds} folds, {level}the best of {len(choice.trials)} ways"
+        f"{choice.anchors:,} anchors held out in {choice.folds} folds, {level}the best of "
+        f"{counted(len(choice.trials), 'way')}"
     )
+
+
+def beyond_chance(choice: Choice) -> list[str]:
+    """Return a note where no way does better than chance, by two standard errors."""
+    best = max(choice.trials, key=lambda trial: trial.score - 2 * trial.se)
+    if best.score - 2 * best.se > choice.chance:
+        return []
+    label, told = _LABELS[choice.measure], f"{phrases.number(best.score)} ± {phrases.number(best.se)}"
+    return [
+        f"for {choice.purpose} no way does better than chance on {choice.anchors:,} held-out anchors: {label} {told} "
+        f"at best, chance {phrases.number(choice.chance)}; what is recommended is no better than another"
+    ]
 
 
 def to_document(found: Recommendation) -> dict[str, Any]:
@@ -139,7 +153,8 @@ def to_json(found: Recommendation) -> str:
 
 
 _COLUMNS = (
-    "purpose", "measure", "via", "chosen", "score", "se", "merit", "behind", "behind_se", "lead", "back", "seconds",
+    "purpose", "measure", "chance", "via", "chosen", "score", "se",
+    "merit", "behind", "behind_se", "lead", "back", "seconds",
 )  # fmt: skip
 
 
@@ -149,6 +164,7 @@ def to_csv(found: Recommendation) -> str:
         {
             "purpose": choice.purpose,
             "measure": choice.measure,
+            "chance": choice.chance,
             "chosen": "true" if trial.via == choice.via else "false",
             **json_value(asdict(trial)),
         }
@@ -164,7 +180,8 @@ def to_markdown(found: Recommendation) -> str:
     blocks.append(fact_bullets(_facts(found)))
     for choice in found.choices:
         headings, rows = _figures(choice)
-        blocks.append(f"**For {choice.purpose}**: {code(choice.flags)}")
+        chance = f"chance {_LABELS[choice.measure]} {phrases.number(choice.chance)}"
+        blocks.append(f"**For {choice.purpose}**: {code(choice.flags)} ({chance})")
         blocks.append(markdown_table(headings, [[*map(escape, row)] for row in rows], left=1))
     blocks.append(bullets(map(escape, found.notes)))
     return paragraphs(blocks)
@@ -194,28 +211,20 @@ def _parts(found: Recommendation, width: int) -> Iterator[RenderableType]:
     yield fact_grid(_facts(found), width)
     for choice in found.choices:
         yield ""
-        yield Text(f"for {choice.purpose}", style="bold")
+        chance = f" · chance {_LABELS[choice.measure]} {phrases.number(choice.chance)}"
+        yield Text.assemble((f"for {choice.purpose}", "bold"), chance)
         headings, rows = _figures(choice)
         if width < _ROOM:
             # the seconds make room for names; they are in the CSV and the JSON
             headings, rows = headings[:-1], [row[:-1] for row in rows]
         table = plain_table(headings, [], left=1, folded=True)
         for row in rows:
-            table.add_row(_broken(row[0]), *map(Text, row[1:]), style="bold" if row[0] == choice.via else "")
+            table.add_row(*map(Text, (phrases.stacked(row[0]), *row[1:])), style="bold" if row[0] == choice.via else "")
         yield table
         yield Text(f"recommended: {choice.flags}")
     if found.notes:
         yield ""
         yield marked(("note", note) for note in found.notes)
-
-
-def _broken(via: str) -> Text:
-    """Return the name of a way, each member of a product on a line of its own."""
-    from rich.text import Text
-
-    if not via.startswith("product:"):
-        return Text(via)
-    return Text(re.sub(r"^product:|,(?=relative|translate|absolute)", lambda found: f"{found[0]}\n  ", via))
 
 
 def _facts(found: Recommendation) -> dict[str, list[str]]:
@@ -224,7 +233,8 @@ def _facts(found: Recommendation) -> dict[str, list[str]]:
     facts["tried"] = []
     for choice in found.choices:
         facts["tried"] += [
-            f"{choice.purpose}: {len(choice.trials)} ways, {choice.folds} folds of {choice.anchors:,} anchors",
+            f"{choice.purpose}: {counted(len(choice.trials), 'way')}",
+            f"{choice.folds} folds of {choice.anchors:,} anchors",
             f"{choice.rows['used']:,} of {choice.rows['of']:,} rows",
             f"{choice.bytes / 1e6:,.1f} MB read once, {choice.seconds:,.1f} s",
         ]
@@ -271,6 +281,7 @@ def choice_schema() -> Schema:
         {
             "purpose": {"enum": list(MEASURES), "description": "What it is for."},
             "measure": {"enum": list(MEASURES.values()), "description": "What anchors were scored by."},
+            "chance": {"type": "number", "description": "Score of random ranks, or of the most frequent class."},
             "via": text("The way chosen."),
             "flags": text("How to ask for it."),
             "anchors": count("Anchors that were held out in turn."),

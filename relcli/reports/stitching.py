@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from relcli.reports import phrases
+from relcli.reports.classes import class_blocks
 from relcli.reports.delimited import csv_text
 from relcli.reports.markdown import bullets, code, escape, fact_bullets, markdown_table, paragraphs
 from relcli.reports.report import Group, Score, document_of, json_text, json_value
@@ -178,13 +179,14 @@ def to_csv(found: Stitching) -> str:
     return csv_text(_COLUMNS, rows())
 
 
-def to_markdown(found: Stitching) -> str:
+def to_markdown(found: Stitching, *, per_class: bool = False) -> str:
     """Return the table and what it rests on."""
     headings, rows = _figures(found)
     blocks = [
         "### relcli stitch: " + ", ".join(code(space["name"]) for space in found.spaces),
         fact_bullets(_facts(found)),
         markdown_table(headings, [[*map(escape, row)] for row in rows], left=3),
+        *(block for title, classes in _class_tables(found, per_class) for block in class_blocks(title, *classes)),
         bullets(f"{mark} {escape(line)}" for mark, line in phrases.check_lines(found.checks)),
         bullets(map(escape, (*_reasons(found), *found.notes))),
     ]
@@ -215,12 +217,10 @@ def _parts(found: Stitching, width: int, per_class: bool) -> Iterator[Renderable
     yield fact_grid(_facts(found), width)
     yield ""
     yield _by_pair(found)
-    if per_class:
-        for stitch in found.stitches:
-            if stitch.classes:
-                yield ""
-                yield Text(f"{stitch.source} → {stitch.target} · {stitch.via}", style="bold")
-                yield plain_table(_CLASS_HEADINGS, map(_class_row, stitch.classes), left=1, folded=True)
+    for title, (headings, rows) in _class_tables(found, per_class):
+        yield ""
+        yield Text(title, style="bold")
+        yield plain_table(headings, rows, left=1, folded=True)
     notes = (("note", line) for line in (*_reasons(found), *found.notes))
     lines = [*phrases.check_lines(found.checks), *notes]
     if lines:
@@ -229,6 +229,14 @@ def _parts(found: Stitching, width: int, per_class: bool) -> Iterator[Renderable
 
 
 _CLASS_HEADINGS = ("class", "precision", "recall", "F1", "rows")
+
+
+def _class_tables(found: Stitching, per_class: bool) -> Iterator[tuple[str, tuple[Sequence[str], list[list[str]]]]]:
+    """Yield for each pair and method its title, headings and rows of classes, where these are asked for."""
+    for stitch in found.stitches if per_class else ():
+        if stitch.classes:
+            title = f"{stitch.source} → {stitch.target} · {stitch.via}"
+            yield title, (_CLASS_HEADINGS, [*map(_class_row, stitch.classes)])
 
 
 def _class_row(entry: Mapping[str, Any]) -> list[str]:

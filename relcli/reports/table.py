@@ -240,16 +240,21 @@ def _whole(table: Table, console: Console) -> Table:
 def _table(report: Report, columns: Sequence[Column], views: Sequence[str], *, gap: int) -> Table:
     """Return the measures under their sections, with the columns of each view side by side."""
     from rich import box
+    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, gap - 1, 0, 0))
+    # headings stand at the bottom, whatever is above them
     table.add_column("\nmeasure", no_wrap=True)
     for view in views:
         if view != views[0]:
             table.add_column()  # keeps the views apart
+        name = phrases.stacked(view)
+        # members of a product begin below one another
+        above = Text(name, justify="left" if "\n" in name else "right")
         for place, column in enumerate(columns):
-            heading = f"{'' if place else view}\n{column.heading}"
+            heading = Text(column.heading) if place else Group(above, Text(column.heading, justify="right"))
             table.add_column(heading, justify="right", no_wrap=True)
     for section, rows in phrases.rows_of(report, columns, views).items():
         if table.row_count:

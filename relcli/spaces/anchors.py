@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from relcli.arrays import ExactProduct, Floats, on_grid, one_blas_thread, row_norms, unit_rows
-from relcli.errors import AnchorError, IdError, UsageError, did_you_mean, first_few
+from relcli.errors import AnchorError, IdError, UsageError, counted, did_you_mean, first_few
 from relcli.spaces.pairing import Ids, Index, Mask, PairedSpaces, hash_ids, slice_if_consecutive
 from relcli.spaces.space import Space
 
@@ -105,10 +105,11 @@ def find_anchors(pair: PairedSpaces, x_ids: Ids, y_ids: Ids, *, missing: Literal
     """Return the anchors with these ids, in their order; each must stand in its own space, once."""
     for side, ids in (("x", x_ids), ("y", y_ids)):
         values, counts = np.unique(ids, return_counts=True)
-        if (counts > 1).any():
+        again = values[counts > 1]
+        if len(again):
             raise AnchorError(
-                f"{int((counts > 1).sum()):,} anchors stand more than once on the {side} side: "
-                f"{first_few(list(values[counts > 1]))}. List each anchor once."
+                f"{counted(len(again), 'anchor stands', 'anchors stand')} more than once on the {side} side: "
+                f"{first_few(list(again))}. List each anchor once."
             )
     rows_x, rows_y = rows_of(pair.x, x_ids), rows_of(pair.y, y_ids)
     found = (rows_x >= 0) & (rows_y >= 0)
@@ -159,7 +160,7 @@ def _checked(anchors: Anchors, pair: PairedSpaces) -> Anchors:
         bad = ~np.isfinite(norms) | (norms == 0)
         if bad.any():
             raise AnchorError(
-                f"{int(bad.sum()):,} anchors are zero or not finite in {space.name}: "
+                f"{counted(int(bad.sum()), 'anchor is', 'anchors are')} zero or not finite in {space.name}: "
                 f"{first_few(list(ids[bad]))}. Choose anchors with a direction."
             )
     return anchors

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relcli.arrays import Floats
-from relcli.errors import IdError, JoinError, UsageError, first_few
+from relcli.errors import IdError, JoinError, UsageError, counted, first_few
 from relcli.spaces.space import Space
 
 Ids = NDArray[np.str_]
@@ -281,7 +281,7 @@ def unique_rows(space: Space, policy: DuplicatePolicy) -> tuple[Index, int]:
     if policy == "error":
         repeated = np.unique(ids[again])
         raise IdError(
-            f"{space.name} holds {len(repeated):,} ids more than once: {first_few(list(repeated))}. Make them "
+            f"{space.name} holds {counted(len(repeated), 'id')} more than once: {first_few(list(repeated))}. Make ids "
             "unique, or pass --on-duplicate first (keep the first row of each) or drop (leave them out)."
         )
     keep = ~again

@@ -12,7 +12,7 @@ from relcli._version import versions
 from relcli.accumulators.probe import Census, without_bad_rows
 from relcli.arrays import Floats, row_norms, unit_rows
 from relcli.engines.engine import Engine, Progress
-from relcli.errors import UsageError
+from relcli.errors import UsageError, counted
 from relcli.evaluation.policies import check_policies
 from relcli.reports.anchors import AnchorCheck
 from relcli.spaces.anchors import (
@@ -212,15 +212,15 @@ def _by_label(names: Ids, labels: tuple[Ids, Ids] | None) -> dict[str, dict[str,
 def _notes(spaces: list[dict[str, Any]], used: int) -> list[str]:
     notes = []
     if used < 2:
-        notes.append(f"{used} anchors can be used, and a relative representation needs at least 2")
+        notes.append(f"{counted(used, 'anchor')} can be used, and a relative representation needs at least 2")
     for space in spaces:
         name = space["name"]
         if space["missing"]:
-            notes.append(f"{space['missing']:,} anchors are not in {name}: compare needs --missing-anchors drop")
+            told = counted(space["missing"], "anchor is", "anchors are")
+            notes.append(f"{told} not in {name}: compare needs --missing-anchors drop")
         if space["without_direction"]:
-            notes.append(
-                f"{space['without_direction']:,} anchors are zero or not finite in {name}: compare refuses them"
-            )
+            told = counted(space["without_direction"], "anchor is", "anchors are")
+            notes.append(f"{told} zero or not finite in {name}, and compare refuses that")
         if space["condition"] and space["condition"] > ILL_CONDITIONED:
             notes.append(f"the anchors are nearly dependent in {name} (condition number {space['condition']:.1e})")
         if used >= 2 and used <= space["dim"]:

@@ -15,7 +15,7 @@ from relcli.accumulators.composite import Bundle
 from relcli.accumulators.neighbors import NeighborLists
 from relcli.accumulators.probe import Census, without_bad_rows
 from relcli.engines.engine import Engine, Progress
-from relcli.errors import AnchorError, UsageError, did_you_mean
+from relcli.errors import AnchorError, UsageError, counted, did_you_mean
 from relcli.evaluation.groups import Grouping, score_groups
 from relcli.evaluation.items import item_table, most_moved
 from relcli.evaluation.pictures import pictures_of
@@ -315,7 +315,8 @@ def _notes(
             f"{sampled:,} of {scored:,} scored pairs are queries (--sample all takes every one); the gallery is whole"
         )
     if frame.missing:
-        notes.append(f"{frame.missing:,} anchors are missing from a space and were left out")
+        are, were = ("is", "was") if frame.missing == 1 else ("are", "were")
+        notes.append(f"{counted(frame.missing, 'anchor')} {are} missing from a space and {were} left out")
     if not options.include_anchors and scored < FEW * len(pair):
         notes.append(
             f"{len(pair) - scored:,} of {len(pair):,} shared rows are anchors and are not scored: {scored:,} are left"

@@ -12,10 +12,10 @@ from relcli._version import versions
 from relcli.accumulators.probe import Census, without_bad_rows
 from relcli.arrays import Floats
 from relcli.engines.engine import Engine, Progress
-from relcli.errors import UsageError, VectorError
+from relcli.errors import UsageError
 from relcli.evaluation.assigning import MATCHING, QUERIES, RECALL, held_out, matching_figures, shuffled
 from relcli.evaluation.policies import check_policies, policies_of
-from relcli.evaluation.vias import Way, parse_way
+from relcli.evaluation.vias import Way, check_widths, parse_way
 from relcli.measures.interval import LEVEL, rate_interval
 from relcli.measures.matching import MOST
 from relcli.reports.report import Draws, Interval, Report, Score
@@ -62,12 +62,7 @@ class Options:
         """Return the methods that were asked for, or those that spaces of these dimensions can be matched by."""
         if self.via is None:
             return ("relative", "translate:ortho", *(("absolute",) if dx == dy else ()))
-        absolute = [name for name in self.via if any(part.kind == "absolute" for part in _way(name).parts)]
-        if absolute and dx != dy:
-            raise VectorError(
-                f"--via {absolute[0]} compares coordinates, and x has {dx} dimensions, y {dy}. Use relative or "
-                "translate:ortho."
-            )
+        check_widths(map(_way, self.via), ("x", dx), ("y", dy))
         return self.via
 
 

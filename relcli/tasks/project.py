@@ -17,7 +17,7 @@ from relcli.accumulators.composite import Bundle
 from relcli.accumulators.probe import Census
 from relcli.arrays import row_norms
 from relcli.engines.engine import Engine, Progress
-from relcli.errors import AnchorError, UsageError, VectorError, check_choice, first_few
+from relcli.errors import AnchorError, UsageError, VectorError, check_choice, counted, first_few
 from relcli.evaluation.policies import check_policies
 from relcli.spaces.anchors import AnchorChoice, AnchorList
 from relcli.spaces.pairing import Ids, Index, PairedSpaces
@@ -130,8 +130,8 @@ def _anchor_rows(space: Space, ids: Ids) -> Index:
     values, counts = np.unique(ids, return_counts=True)
     if (counts > 1).any():
         raise AnchorError(
-            f"{int((counts > 1).sum()):,} anchors stand more than once: {first_few(list(values[counts > 1]))}. "
-            "List each anchor once."
+            f"{counted(int((counts > 1).sum()), 'anchor stands', 'anchors stand')} more than once: "
+            f"{first_few(list(values[counts > 1]))}. List each anchor once."
         )
     order = np.argsort(space.ids, kind="stable")
     first = np.searchsorted(space.ids, ids, sorter=order)
@@ -145,7 +145,7 @@ def _anchor_rows(space: Space, ids: Ids) -> Index:
         )
     if (behind > first + 1).any():
         raise AnchorError(
-            f"{int((behind > first + 1).sum()):,} anchors have several rows in {space.name}: "
+            f"{counted(int((behind > first + 1).sum()), 'anchor has', 'anchors have')} several rows in {space.name}: "
             f"{first_few(list(ids[behind > first + 1]))}. Make their ids unique."
         )
     rows = order[first]
@@ -153,8 +153,8 @@ def _anchor_rows(space: Space, ids: Ids) -> Index:
     bad = ~np.isfinite(norms) | (norms == 0)
     if bad.any():
         raise AnchorError(
-            f"{int(bad.sum()):,} anchors are zero or not finite in {space.name}: {first_few(list(ids[bad]))}. "
-            "Choose anchors with a direction."
+            f"{counted(int(bad.sum()), 'anchor is', 'anchors are')} zero or not finite in {space.name}: "
+            f"{first_few(list(ids[bad]))}. Choose anchors with a direction."
         )
     return rows
 

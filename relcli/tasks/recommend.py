@@ -9,10 +9,10 @@ import numpy as np
 
 from relcli._version import versions
 from relcli.accumulators.hits import Survey
-from relcli.accumulators.probe import Census, without_bad
+from relcli.accumulators.probe import Census, repeats_left_out, without_bad
 from relcli.arrays import Floats
 from relcli.engines.engine import Engine, Progress
-from relcli.errors import DataError, IdError, JoinError, UsageError, did_you_mean, first_few
+from relcli.errors import DataError, IdError, JoinError, UsageError, check_choice, first_few
 from relcli.evaluation.choosing import (
     FOLDS,
     LEAST_ANCHORS,
@@ -25,7 +25,8 @@ from relcli.evaluation.choosing import (
 from relcli.evaluation.heldout import fold_numbers
 from relcli.evaluation.heldout_heads import Learnt
 from relcli.evaluation.policies import check_policies, policies_of
-from relcli.reports.recommendation import MEASURES, Choice, Recommendation
+from relcli.evaluation.vias import check_widths
+from relcli.reports.recommendation import MEASURES, Choice, Recommendation, beyond_chance
 from relcli.spaces.anchors import AnchorChoice, AnchorList, Anchors, settle_anchors
 from relcli.spaces.gallery import Gallery
 from relcli.spaces.pairing import Ids, PairedSpaces
@@ -56,12 +57,9 @@ class Options:
     missing_anchors: str = "error"
 
     def __post_init__(self) -> None:
-        if self.purpose is not None and self.purpose not in MEASURES:
-            hint = did_you_mean(self.purpose, MEASURES)
-            raise UsageError(f"--for {self.purpose!r} is none of {', '.join(MEASURES)}.{hint}")
-        if self.direction not in DIRECTIONS:
-            hint = did_you_mean(self.direction, DIRECTIONS)
-            raise UsageError(f"--direction {self.direction!r} is none of {', '.join(DIRECTIONS)}.{hint}")
+        if self.purpose is not None:
+            check_choice("for", self.purpose, MEASURES)
+        check_choice("direction", self.direction, DIRECTIONS)
         if self.folds < 2:
             raise UsageError(f"--folds {self.folds} holds nothing out: it is 2 or more.")
         if self.candidates is not None:
@@ -99,28 +97,34 @@ def recommend(
     if options.purpose == "stitching" and classes is None:
         raise UsageError("--for stitching needs classes to predict: give --labels FILE#COLUMN.")
     check_same_frame(x, y)
+    purposes = [
+        purpose
+        for purpose, wanted in (("retrieval", True), ("stitching", classes is not None))
+        if options.purpose == purpose or (options.purpose is None and wanted)
+    ]
+    ways = {purpose: parse_candidates(options.candidates, purpose) for purpose in purposes}
+    check_widths(ways.get("retrieval", ()), (x.name, x.dim), (y.name, y.dim), flag="--candidates")
     notes: list[str] = []
     sides = [_surveyed(space, options, engine, notes, progress) for space in (x, y)]
     frame = _frame(sides, anchors, options)
     choices: list[Choice] = []
-    if options.purpose in (None, "retrieval"):
-        ways = parse_candidates(options.candidates, "retrieval")
+    if "retrieval" in ways:
         means = _means(sides, frame, engine, notes, progress)
-        step = progress and progress("trying ways", tries(len(ways)))
+        step = progress and progress("trying ways", tries(len(ways["retrieval"])))
         choice, told = choose_retrieval(
-            sides[0], sides[1], frame, means, ways,
+            sides[0], sides[1], frame, means, ways["retrieval"],
             folds=options.folds, seed=options.seed, products=options.products,
             both=options.direction == "both", engine=engine, step=step,
         )  # fmt: skip
         choices.append(choice)
         notes += told
-    if options.purpose == "stitching" or (options.purpose is None and classes is not None):
+    if "stitching" in ways:
         assert classes is not None
-        ways = parse_candidates(options.candidates, "stitching")
         learnt = _learnt(sides, frame, classes, options, notes)
-        step = progress and progress("trying heads", len(ways))
-        choices.append(choose_stitching(learnt, ways, of=len(sides[0]), seed=options.seed, step=step))
+        step = progress and progress("trying heads", len(ways["stitching"]))
+        choices.append(choose_stitching(learnt, ways["stitching"], of=len(sides[0]), seed=options.seed, step=step))
         notes.append("stitching is tried by a ridge head, trained on x without the anchors it is tested on")
+    notes += [note for choice in choices for note in beyond_chance(choice)]
     if classes is None:
         notes.append("no labels were given: the choice is for retrieval, and may differ for stitching (--labels)")
     return Recommendation(
@@ -154,7 +158,7 @@ def _surveyed(
     rows = Gallery.of(space, on_duplicate=options.on_duplicate)  # type: ignore[arg-type]
     survey = engine.reduce(rows, Survey(), progress and progress(f"checking {space.name}", len(rows)))
     kept, told = without_bad(rows, survey.bad, space.name, options.on_bad)
-    notes += told
+    notes += repeats_left_out(rows) + told
     return kept
 
 

@@ -12,10 +12,10 @@ import numpy as np
 
 from relcli._version import versions
 from relcli.accumulators.hits import Survey
-from relcli.accumulators.probe import Census, without_bad
+from relcli.accumulators.probe import Census, repeats_left_out, without_bad
 from relcli.arrays import Floats
 from relcli.engines.engine import Engine, Progress
-from relcli.errors import IdError, JoinError, UsageError, VectorError, did_you_mean, first_few
+from relcli.errors import IdError, JoinError, UsageError, VectorError, counted, did_you_mean, first_few
 from relcli.evaluation.answers import find_truth
 from relcli.evaluation.choosing import choose_retrieval, parse_candidates, tries
 from relcli.evaluation.heldout import CSLS_NEIGHBOURS
@@ -25,8 +25,8 @@ from relcli.evaluation.policies import check_policies
 from relcli.evaluation.scoring import Intervals
 from relcli.evaluation.searching import Asked, Found, SearchVia, Start, Take, search_all
 from relcli.evaluation.steadily import Steadily
-from relcli.evaluation.vias import ADDITIONS, Then, Via, Way, beside, make_via, parse_way, via_name
-from relcli.reports.recommendation import Choice, told
+from relcli.evaluation.vias import ADDITIONS, Then, Via, Way, beside, check_widths, make_via, parse_way, via_name
+from relcli.reports.recommendation import Choice, beyond_chance, told
 from relcli.reports.report import Score
 from relcli.reports.retrieval import Retrieval
 from relcli.spaces import translation
@@ -177,6 +177,7 @@ class _Retriever:
         _check_ways(x, y, anchors, options, asked)
         policy: Any = options.on_duplicate
         every, gallery = Gallery.of(x, on_duplicate=policy), Gallery.of(y, on_duplicate=policy)
+        self.notes += repeats_left_out(every) + repeats_left_out(gallery)
         self.gallery = self._surveyed(gallery, "y")
         if options.k > len(self.gallery):
             raise UsageError(
@@ -218,7 +219,9 @@ class _Retriever:
         """Return the queries, and whether they are all rows of x."""
         asked = self.asked
         if asked.space is not None:
-            return Gallery.of(asked.space, on_duplicate=self.options.on_duplicate), False  # type: ignore[arg-type]
+            rows = Gallery.of(asked.space, on_duplicate=self.options.on_duplicate)  # type: ignore[arg-type]
+            self.notes += repeats_left_out(rows)
+            return rows, False
         if asked.ids is None:
             return every, True
         ids = asked.ids[np.sort(np.unique(asked.ids, return_index=True)[1])]
@@ -242,7 +245,8 @@ class _Retriever:
             pair = PairedSpaces.unjoined(*spaces)
         frame = settle_anchors(pair, anchors, missing=self.options.missing_anchors, seed=self.options.seed)  # type: ignore[arg-type]
         if frame.missing:
-            self.notes.append(f"{frame.missing:,} anchors are missing from a space and were left out")
+            are, were = ("is", "was") if frame.missing == 1 else ("are", "were")
+            self.notes.append(f"{counted(frame.missing, 'anchor')} {are} missing from a space and {were} left out")
         return frame
 
     def _scores_by_csls(self) -> bool:
@@ -270,7 +274,7 @@ class _Retriever:
             engine=self.engine,
             step=self._start("choosing a way", tries(len(ways))),
         )
-        self.notes += [told(choice), *notes]
+        self.notes += [told(choice), *beyond_chance(choice), *notes]
         return choice
 
     def _centres(self) -> tuple[Centering, Centering]:
@@ -422,19 +426,16 @@ def _check_ways(
     x: Space, y: Space, anchors: AnchorList | AnchorChoice | None, options: Options, asked: Queries
 ) -> None:
     """Raise the error of a width or of missing anchors that some way cannot do with."""
-    kinds = {name: [part.kind for part in _way(name).parts] for name in options.via if name != AUTO}
-    absolute = [name for name, of_parts in kinds.items() if "absolute" in of_parts]
-    if absolute and x.dim != y.dim:
-        raise VectorError(
-            f"--via {absolute[0]} compares coordinates, and {x.name} has {x.dim} dimensions, {y.name} {y.dim}. "
-            "Use --via relative or translate:ortho."
-        )
+    ways = {name: _way(name) for name in options.via if name != AUTO}
+    check_widths(ways.values(), (x.name, x.dim), (y.name, y.dim))
     if asked.space is not None and asked.space.dim != x.dim:
         raise VectorError(
             f"{asked.space.name} has {asked.space.dim} dimensions and {x.name} {x.dim}: queries are vectors of the "
             "model that made x."
         )
-    relating = [name for name in options.via if set(kinds.get(name, ())) != {"absolute"}]
+    relating = [
+        name for name in options.via if name == AUTO or any(part.kind != "absolute" for part in ways[name].parts)
+    ]
     if anchors is None and relating:
         raise UsageError(f"--via {relating[0]} needs anchors: give --anchors FILE, or --anchors uniform:N.")
 

@@ -39,7 +39,7 @@ from relcli.measures.prediction import (
     mean_squared_error,
     weighted_f1,
 )
-from relcli.reports.recommendation import told
+from relcli.reports.recommendation import beyond_chance, told
 from relcli.reports.stitching import Figure, Stitch, Stitching
 from relcli.spaces.anchors import (
     AnchorChoice,
@@ -546,6 +546,7 @@ class _Stitcher:
         source, target = self.spaces[a].name, self.spaces[b].name
         self.choices.append({"source": source, "target": target, **asdict(choice)})
         self.notes.append(f"{source} → {target}, seed {draw.seed}: {told(choice)} (ridge head)")
+        self.notes += beyond_chance(choice)
         return choice.via
 
     def _head(self, rows: Floats, y: Any, seed: int) -> Any:

@@ -184,8 +184,9 @@ class _Applier:
         lengths = row_norms(vectors)
         bad = ~np.isfinite(lengths) | (lengths == 0)
         if bad.any():
+            are = "is" if bad.sum() == 1 else "are"
             raise AnchorError(
-                f"{int(bad.sum()):,} of the head's {len(y_ids):,} anchors are zero or not finite in {space.name}: "
+                f"{int(bad.sum()):,} of the head's {len(y_ids):,} anchors {are} zero or not finite in {space.name}: "
                 f"{first_few(list(y_ids[bad]))}. A head needs all of its anchors: mend those rows, or pass --known "
                 f"NAME ({', '.join(one.name for one in heads.spaces)}) where that model made the dump."
             )

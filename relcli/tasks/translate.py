@@ -13,7 +13,7 @@ from relcli.accumulators.composite import Folds
 from relcli.accumulators.moments import HeldOut
 from relcli.accumulators.probe import Census, without_bad_rows
 from relcli.engines.engine import Engine, Progress
-from relcli.errors import UsageError, VectorError, check_choice, first_few
+from relcli.errors import UsageError, VectorError, check_choice, counted, first_few
 from relcli.evaluation.policies import POLICIES, check_policies, policies_of
 from relcli.measures.interval import LEVEL, RESAMPLES, Bootstrap, jackknife_interval
 from relcli.measures.measure import Undefined
@@ -252,7 +252,8 @@ def _notes(
     if scores[1].pairs < scores[0].pairs:
         notes.append(f"the cosine is that of {scores[1].pairs:,} of the {scores[0].pairs:,} held-out rows")
     if frame.missing:
-        notes.append(f"{frame.missing:,} anchors are missing from a space and were left out")
+        are, were = ("is", "was") if frame.missing == 1 else ("are", "were")
+        notes.append(f"{counted(frame.missing, 'anchor')} {are} missing from a space and {were} left out")
     widest = max(dx, dy) if method == "ortho" else dx
     if a <= widest:
         notes.append(
