@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import shlex
@@ -14,6 +13,7 @@ import typer
 
 from relcli.cli.app import app, run
 from relcli.measures.catalog import all_measures
+from tests.scripts import script
 
 ROOT = Path(__file__).parent.parent
 DOCS, README, SAMPLES = ROOT / "docs", ROOT / "README.md", ROOT / "sample_embeddings"
@@ -39,22 +39,13 @@ EXAMPLES = {
 }
 
 
-def generator() -> Any:
-    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def prose() -> str:
     pages = [README, *DOCS.rglob("*.md")]
     return "\n".join(page.read_text(encoding="utf-8") for page in pages if page.exists())
 
 
-PAGES = generator().PAGES
-COMMANDS = dict(generator().leaf_commands(typer.main.get_command(app)))
+PAGES = script("docs/generate.py").PAGES
+COMMANDS = dict(script("docs/generate.py").leaf_commands(typer.main.get_command(app)))
 
 
 def numbers_aside(document: Any) -> tuple[Any, list[float]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import shlex
@@ -18,23 +17,14 @@ import typer
 
 import relcli
 from relcli.cli.app import app
+from tests.scripts import script
 
 ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "sample_embeddings"
 PAGE = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
 
 
-def script() -> Any:
-    spec = importlib.util.spec_from_file_location("experiments", ROOT / "docs" / "experiments.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["experiments"] = module  # dataclasses look their own module up
-    spec.loader.exec_module(module)
-    return module
-
-
-experiments = script()
+experiments = script("docs/experiments.py")
 FOUND = experiments.figures()
 KEYS = [experiment.key for experiment in experiments.EXPERIMENTS]
 BY_KEY = dict(zip(KEYS, experiments.EXPERIMENTS, strict=True))

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import io
 import json
 import re
 import shutil
-import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +25,7 @@ from relcli.evaluation.heldout import fold_numbers
 from relcli.evaluation.vias import parse_way
 from relcli.reports.recommendation import to_csv, to_document, to_markdown, to_text
 from tests import oracles_recommend as plain
+from tests.scripts import script
 from tests.strategies import isometry
 
 SAMPLES = Path(__file__).parent.parent / "sample_embeddings"
@@ -544,17 +543,7 @@ ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "recommend.md").read_text(encoding="utf-8")
 
 
-def script() -> Any:
-    spec = importlib.util.spec_from_file_location("recommending", ROOT / "benchmarks" / "recommending.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["recommending"] = module  # dataclasses look their own module up
-    spec.loader.exec_module(module)
-    return module
-
-
-recommending = script()
+recommending = script("benchmarks/recommending.py")
 FOUND = recommending.figures()
 
 
