@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -367,6 +368,30 @@ def test_measures_of_groups_stand_two_a_row_and_rows_are_as_high_as_the_groups_a
     assert wide.get_figwidth() == one.get_figwidth() == many.get_figwidth()
     assert wide.get_figheight() > one.get_figheight()
     assert many.get_figheight() - one.get_figheight() == pytest.approx(10 * 0.26)
+
+
+@pytest.mark.usefixtures("matplotlib")
+def test_the_group_that_is_worst_is_told_for_each_measure(folder):
+    measures = ("mrr", "jaccard@5", "debiased-cka", "heldout-procrustes-residual")
+    report = relcli.compare(
+        "x.npy", "y.npy", "anchors.txt", k=K, measures=",".join(measures), group_by="kind", metadata="labels.csv"
+    )
+    drawing = drawings(report, None)[0]
+    named = dict(re.findall(r"([\w@-]+) \S+ for ([^;.]+?) \(n", drawing.description.partition("Worst: ")[2]))
+
+    assert "by kind, worst mrr (relative) first" in drawing.title
+    for measure in measures:
+        scores = {
+            group.value: (score.value, score.higher_is_closer)
+            for group in report.groups
+            for score in group.scores
+            if score.measure == measure
+            and score.value is not None
+            and score.view == ("absolute" if measure.startswith("heldout") else "relative")
+        }
+        worst = min(scores, key=lambda name: scores[name][0] * (1 if scores[name][1] else -1))
+        assert named[measure] == worst
+    assert len(set(named.values())) > 1
 
 
 @pytest.mark.usefixtures("matplotlib")

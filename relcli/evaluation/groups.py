@@ -42,7 +42,7 @@ class Grouping:
             raise IdError(
                 f"None of the {len(without):,} scored pairs has a label in {column!r}: {first_few(list(without))}. "
                 f"Labels are there for {len(ids):,} ids{f' like {str(ids[0])!r}' if len(ids) else ''}: "
-                "name metadata whose ids are those of x."
+                "name metadata whose ids are those of x, or x's own ids with --ids-x FILE."
             )
         names, code = np.unique(of_pair[grouped], return_inverse=True)
         codes = np.full(int(pair.rank.max()) + 1, -1, np.int64)

@@ -136,7 +136,10 @@ def open_labels(path: str | Path, column: str | None = None, *, id_names: Sequen
         table = _read_csv(path, "\t" if suffix == ".tsv" else ",")
         names = list(table)
     else:
-        raise UsageError(f"{path} is no table: labels are read from .csv, .tsv and .parquet.")
+        raise UsageError(
+            f"{path} is no table: labels are read from .csv, .tsv and .parquet. Name such a file (--metadata FILE "
+            "beside --group-by)."
+        )
     ids = by_name(names, id_names)
     if ids is None:
         raise FormatError(f"{path} has no column 'id': it has {first_few(names, 12)}. Rename the one with ids.")

@@ -308,7 +308,8 @@ def _groups(report: Report) -> str:
         lines.append(_row(group.value, *cells))
     more = len(report.groups) - GROUPS_SHOWN
     view = first[0][1].view if first else ""
-    caption = f"By {report.groups[0].column}, worst first, {view} view" + (f"; {more:,} more in the JSON" * (more > 0))
+    order = phrases.group_order(report)
+    caption = f"By {report.groups[0].column}{order}, {view} view" + (f"; {more:,} more in the JSON" * (more > 0))
     return _table(caption, [head], ["\n".join(lines)])
 
 

@@ -254,10 +254,18 @@ def _plain(key: str, value: Any) -> str:
 GROUPS_SHOWN = 20
 
 
+def group_order(report: Report) -> str:
+    """Return in what order groups are: by the first score that any of them has."""
+    by_score = zip(*(group.scores for group in report.groups), strict=True)
+    deciding = next((of_all[0] for of_all in by_score if any(score.value is not None for score in of_all)), None)
+    return f", worst {deciding.measure} ({deciding.view}) first" if deciding else ""
+
+
 def group_title(report: Report) -> str:
     """Return what the groups are by, and how many are not shown."""
     more = len(report.groups) - GROUPS_SHOWN
-    return f"by {report.groups[0].column}, worst first" + (f", and {more:,} more in the JSON" if more > 0 else "")
+    order = group_order(report)
+    return f"by {report.groups[0].column}{order}" + (f", and {more:,} more in the JSON" if more > 0 else "")
 
 
 def group_rows(report: Report) -> tuple[list[str], list[list[str]]]:

@@ -462,12 +462,23 @@ def _groups(report: Report) -> Iterator[Drawing]:
     for line in axes:
         line[0].set_ylabel(f"{column} (n: queries)")
     more = len(report.groups) - len(groups)
-    title = f"{_pair(report)}: by {column}, worst first" + (f", and {more:,} more in the JSON" if more else "")
+    title = f"{_pair(report)}: by {column}{phrases.group_order(report)}" + (
+        f", and {more:,} more in the JSON" if more else ""
+    )
     basis = _basis(report, f"n = {sum(group.pairs for group in report.groups):,} queries")
     _head(figure, title, basis)
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4, frameon=False)
-    worst = "; ".join(f"{s.measure} {_value(s)} for {names[0]}" for s in (_held(groups[0].scores, m) for m in measures))
+    worst = "; ".join(_worst([_held(group.scores, measure) for group in groups], names) for measure in measures)
     yield Drawing("groups", title, f"Bars of {len(groups):,} groups, {basis}. Worst: {worst}.", figure)
+
+
+def _worst(scores: Sequence[Score], names: Sequence[str]) -> str:
+    """Return in words which group a measure is worst for, of those drawn."""
+    known = [(score, name) for score, name in zip(scores, names, strict=True) if score.value is not None]
+    if not known:
+        return f"{scores[0].measure} {phrases.MISSING}"
+    score, name = min(known, key=lambda one: (one[0].value or 0.0) * (1 if one[0].higher_is_closer else -1))
+    return f"{score.measure} {_value(score)} for {name}"
 
 
 def _value(score: Score | None) -> str:

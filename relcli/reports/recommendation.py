@@ -211,7 +211,8 @@ def _parts(found: Recommendation, width: int) -> Iterator[RenderableType]:
     yield fact_grid(_facts(found), width)
     for choice in found.choices:
         yield ""
-        chance = f" · chance {_LABELS[choice.measure]} {phrases.number(choice.chance)}"
+        back = " from x to y" if any(trial.back is not None for trial in choice.trials) else ""
+        chance = f" · chance {_LABELS[choice.measure]} {phrases.number(choice.chance)}{back}"
         yield Text.assemble((f"for {choice.purpose}", "bold"), chance)
         headings, rows = _figures(choice)
         if width < _ROOM:
@@ -222,9 +223,23 @@ def _parts(found: Recommendation, width: int) -> Iterator[RenderableType]:
             table.add_row(*map(Text, (phrases.stacked(row[0]), *row[1:])), style="bold" if row[0] == choice.via else "")
         yield table
         yield Text(f"recommended: {choice.flags}")
+        if why := _why(choice):
+            yield Text(why)
     if found.notes:
         yield ""
         yield marked(("note", note) for note in found.notes)
+
+
+def _why(choice: Choice) -> str:
+    """Return why a way was chosen that is not the first of the table, or nothing."""
+    chosen = choice.trial(choice.via)
+    if chosen == choice.trials[0] or not chosen.via.startswith("product:"):
+        return ""
+    behind = f"{phrases.number(chosen.behind)} ± {phrases.number(chosen.behind_se)}"
+    return (
+        f"level with the first (behind {behind}): of ways that the anchors cannot tell apart a mean over several, "
+        "which varies less, is taken (--no-products takes single ways)"
+    )
 
 
 def _facts(found: Recommendation) -> dict[str, list[str]]:

@@ -450,6 +450,7 @@ def _notes(
         notes.append(
             f"pairs of {found.confirmed:.0%} of the rows are confirmed, and below {discovery.ENOUGH:.0%} all may be "
             "wrong: do not use them unchecked"
+            + ("" if options.shared_only else "; --shared-only looks among the rows that both sides have alone")
         )
     growing = [
         f"{stage['anchors']:,}" + (f" ({stage['right']:.0%} right)" if stage["right"] is not None else "")
