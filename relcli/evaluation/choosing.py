@@ -150,7 +150,7 @@ def try_retrieving(
     for way in ways:
         again = replace(way, csls=True)
         if way.csls or not csls or again in ways:
-            found.append(_tried(way, known, back))
+            found += _tried((way,), known, back)
         else:
             begun = time.perf_counter()
             plain, rough[again] = held_out((way, again), known, rough=True)
@@ -158,12 +158,12 @@ def try_retrieving(
         if step:
             step(1)
     for way in sorted(rough, key=lambda way: -round(float(rough[way].merit.mean()), 12))[:CSLS_TRIED]:
-        found.append(_tried(way, known, back))
+        found += _tried((way,), known, back)
         if step:
             step(1)
     together = [way for way in products_of(found) if way not in ways] if products else []
     if together:
-        found += _tried_together(together, known, back)
+        found += _tried(together, known, back)
     if step:
         step(MEMBERS - 1)
     return found
@@ -174,13 +174,8 @@ def tries(ways: int) -> int:
     return ways + CSLS_TRIED + MEMBERS - 1
 
 
-def _tried(way: Way, known: Known, back: Known | None) -> Tried:
-    begun = time.perf_counter()
-    return _told(way, held_out((way,), known)[0], back, begun)
-
-
-def _tried_together(ways: Sequence[Way], known: Known, back: Known | None) -> list[Tried]:
-    """Return how products do, each of which has the members of the one before: what they share is computed once."""
+def _tried(ways: Sequence[Way], known: Known, back: Known | None) -> list[Tried]:
+    """Return how a way does, or products each of which has the members of the one before: these share their work."""
     begun = time.perf_counter()
     ranks = held_out(ways, known)
     returned = [one.reciprocal for one in held_out(ways, back)] if back else [None] * len(ways)

@@ -6,25 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from relcli.errors import OutputError, UsageError, did_you_mean
 from relcli.files import atomic_path
 from relcli.formats.ids import ids_as_lines
-from relcli.formats.items import save_items
+from relcli.formats.items import check_table_path, save_items
 
 SUFFIXES = (".tsv", ".parquet")
 
 
 def check_found_path(path: str | Path) -> None:
     """Refuse a path whose suffix tells no format or whose folder is not there."""
-    path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise UsageError(
-            f"{path} does not tell how to write the pairs: use one of {', '.join(SUFFIXES)}."
-            f"{did_you_mean(suffix, SUFFIXES)}"
-        )
-    if not path.parent.is_dir():
-        raise OutputError(f"{path} cannot be written: there is no folder {path.parent}. Make it first.")
+    check_table_path(path, "pairs", SUFFIXES)
 
 
 def save_found(path: str | Path, table: dict[str, np.ndarray]) -> None:

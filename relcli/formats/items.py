@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,17 @@ SUFFIXES = (".parquet", ".csv", ".jsonl")
 
 def check_items_path(path: str | Path) -> None:
     """Refuse a path whose suffix tells no format or whose folder is not there."""
+    check_table_path(path, "items", SUFFIXES)
+
+
+def check_table_path(path: str | Path, what: str, suffixes: Sequence[str]) -> None:
+    """Refuse a path for what is written whose suffix is none of these or whose folder is not there."""
     path = Path(path)
     suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
+    if suffix not in suffixes:
         raise UsageError(
-            f"{path} does not tell how to write the items: use one of {', '.join(SUFFIXES)}."
-            f"{did_you_mean(suffix, SUFFIXES)}"
+            f"{path} does not tell how to write the {what}: use one of {', '.join(suffixes)}."
+            f"{did_you_mean(suffix, suffixes)}"
         )
     if not path.parent.is_dir():
         raise OutputError(f"{path} cannot be written: there is no folder {path.parent}. Make it first.")

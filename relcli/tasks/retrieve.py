@@ -13,7 +13,6 @@ import numpy as np
 from relcli._version import versions
 from relcli.accumulators.hits import Survey
 from relcli.accumulators.probe import Census, repeats_left_out, without_bad
-from relcli.arrays import Floats
 from relcli.engines.engine import Engine, Progress
 from relcli.errors import IdError, JoinError, UsageError, VectorError, counted, did_you_mean, first_few
 from relcli.evaluation.answers import find_truth
@@ -25,11 +24,10 @@ from relcli.evaluation.policies import check_policies
 from relcli.evaluation.scoring import Intervals
 from relcli.evaluation.searching import Asked, Found, SearchVia, Start, Take, search_all
 from relcli.evaluation.steadily import Steadily
-from relcli.evaluation.vias import ADDITIONS, Then, Via, Way, beside, check_widths, make_via, parse_way, via_name
+from relcli.evaluation.vias import ADDITIONS, Via, Way, beside, check_widths, make_via, parse_way, via_name
 from relcli.reports.recommendation import Choice, beyond_chance, told
 from relcli.reports.report import Score
 from relcli.reports.retrieval import Retrieval
-from relcli.spaces import translation
 from relcli.spaces.anchors import AnchorChoice, AnchorList, Anchors, settle_anchors
 from relcli.spaces.gallery import Gallery
 from relcli.spaces.index import parse_index
@@ -329,8 +327,7 @@ class _Retriever:
                 f"{way.name} is fitted on {len(self.frame)} anchors for {widest} dimensions: it is under-determined, "
                 "and finds more with more anchors"
             )
-        carry = Steadily(via.x)
-        return Via(via.name, carry, Then(via.y, _Widening(carry(self.frame.x[:1]).shape[1])))
+        return Via(via.name, Steadily(via.x), via.y)
 
     def search(self, take: Take, store: IndexStore | None) -> Found:
         """Search for every query, in all of the gallery or by an index; return what was counted."""
@@ -405,16 +402,6 @@ class _Retriever:
             if not exact:
                 shares = found.recalls[via.name]
                 yield index_figure(via.name, shares, intervals, k=options.k, index=options.index, gallery=count)
-
-
-@dataclass(frozen=True)
-class _Widening:
-    """Rows zero-padded to `width`: cosines stay."""
-
-    width: int
-
-    def __call__(self, v: Floats) -> Floats:
-        return translation.widened(v, self.width)
 
 
 def _way(text: str) -> Way:
