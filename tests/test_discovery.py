@@ -14,7 +14,7 @@ import relcli
 from relcli.cli.app import run
 from relcli.errors import AnchorError, DataError, JoinError, OutputError, UsageError, VectorError
 from relcli.evaluation import discovery
-from relcli.formats.ids import open_pairs
+from relcli.formats.lists import open_pairs
 from relcli.reports.schema import report_schema
 from tests import oracles_match as plain
 from tests.strategies import gaussian_pair, isometry

@@ -34,7 +34,18 @@ ONLY = {
 }
 
 #: The modules of spaces/: each imports only from those before it.
-STAIR = ("space", "pairing", "gallery", "anchors", "similarity", "relative", "translation", "heads")
+STAIR = (
+    "id_columns",
+    "space",
+    "shared_ids",
+    "pairing",
+    "gallery",
+    "anchors",
+    "similarity",
+    "relative",
+    "translation",
+    "heads",
+)
 
 #: Libraries that are imported inside functions, and the only files or folders that may.
 HEAVY = {

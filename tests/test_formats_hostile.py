@@ -265,7 +265,7 @@ def test_ids_in_metadata_must_be_a_list(tmp_path):
         ("a.json", '["a", null]', IdError, "place 1"),
         ("a.json", "[", FormatError, "JSON"),
         ("a.npy", b"nonsense", FormatError, "a.npy"),
-        ("a.csv", "id\na\n", UsageError, ".txt"),
+        ("a.xml", "<id>a</id>", UsageError, ".txt"),
     ],
 )
 def test_broken_lists_of_ids_are_refused(tmp_path, name, text, error, part):
@@ -290,7 +290,7 @@ def test_ids_of_a_table_must_be_clear(tmp_path):
 @pytest.mark.parametrize(
     ("text", "column", "error", "part"),
     [
-        ("name,label\na,b\n", None, FormatError, "no column 'id'"),
+        ("one,two,label\na,b,c\n", None, FormatError, "no column 'id'"),
         ("id,one,two\na,b,c\n", None, FormatError, "no column 'label'"),
         ("id,label\na,b,c\n", None, FormatError, "line 2 has 3 cells under 2"),
         ("id,label\na,b\n", "lable", UsageError, "Did you mean 'label'"),

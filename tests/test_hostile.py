@@ -167,7 +167,7 @@ def no_shared_ids():
 
 @case
 def integers_against_names():
-    return [parquet("x.parquet", X, list(range(N))), "y.npy"], ["share no ids", "40 like '0'", "40 like 'doc-0'"]
+    return [parquet("u.parquet", X, list(range(N))), "y.npy"], ["share no ids", "40 like '0'", "40 like 'doc-0'"]
 
 
 @case

@@ -65,10 +65,10 @@ def test_ids_in_a_byte_column_are_read_and_never_passed_over(tmp_path):
 
 def test_an_id_column_of_a_type_that_is_none_is_refused(tmp_path):
     rows = list(RNG.standard_normal((20, 4)))
-    stamps = pa.array(range(20), pa.timestamp("s"))
-    pq.write_table(pa.table({"id": stamps, "emb": rows}), tmp_path / "a.parquet")
+    spans = pa.array(range(20), pa.duration("s"))
+    pq.write_table(pa.table({"id": spans, "emb": rows}), tmp_path / "a.parquet")
 
-    with pytest.raises(IdError, match="timestamp"):
+    with pytest.raises(IdError, match="duration"):
         relcli.open_space(tmp_path / "a.parquet")
 
 

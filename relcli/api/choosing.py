@@ -6,10 +6,18 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from relcli.api.sources import Source, given_labels, known_options, open_both, pairs_between, wanted_anchors
+from relcli.api.sources import (
+    Reading,
+    Source,
+    given_labels,
+    known_options,
+    open_one_or_both,
+    pairs_between,
+    wanted_anchors,
+)
 from relcli.engines.engine import Engine, Progress
 from relcli.engines.local import LocalEngine
-from relcli.formats.ids import check_ids_path, save_ids
+from relcli.formats.lists import check_ids_path, save_ids
 from relcli.reports.anchors import AnchorCheck
 from relcli.spaces.anchors import AnchorList
 from relcli.tasks.anchors import ChooseOptions, Chosen
@@ -29,6 +37,8 @@ def anchors_choose(
     key_x: str | None = None,
     key_y: str | None = None,
     id_column: str | None = None,
+    id_column_x: str | None = None,
+    id_column_y: str | None = None,
     pairs: str | Path | None = None,
     workers: int | None = None,
     engine: Engine | None = None,
@@ -45,13 +55,14 @@ def anchors_choose(
     wanted = known_options(ChooseOptions, "anchors choose", options)
     if output is not None:
         check_ids_path(output)
-    spaces = open_both(x, y, ids_x, ids_y, key_x, key_y, id_column)
+    reading = Reading(ids_x, ids_y, key_x, key_y, id_column, id_column_x, id_column_y, pairs)
+    spaces = open_one_or_both(x, y, reading)
     chosen = choose_from_spaces(
         *spaces,
         wanted,
         engine=engine or LocalEngine(workers),
-        labels=given_labels(labels, label_column),
-        pairs=pairs_between(*spaces, pairs) if pairs and spaces[1] else None,
+        labels=given_labels(labels, label_column, [space for space in spaces if space is not None]),
+        pairs=pairs_between(spaces[0], spaces[1], pairs) if pairs and spaces[1] else None,
         progress=progress,
     )
     if output is not None:
@@ -71,11 +82,15 @@ def anchors_check(
     key_x: str | None = None,
     key_y: str | None = None,
     id_column: str | None = None,
+    id_column_x: str | None = None,
+    id_column_y: str | None = None,
 ) -> AnchorCheck:
     """
     Return how many anchors each space holds and how well they span it: what `relcli anchors check` prints.
 
     `anchors` are a file of ids, ids, or pairs of ids; `labels` as in `anchors_choose`.
     """
-    spaces = open_both(x, y, ids_x, ids_y, key_x, key_y, id_column, sha256=False)
-    return check_spaces_anchors(wanted_anchors(anchors), *spaces, labels=given_labels(labels, label_column))
+    reading = Reading(ids_x, ids_y, key_x, key_y, id_column, id_column_x, id_column_y)
+    spaces = open_one_or_both(x, y, reading, sha256=False)
+    named = given_labels(labels, label_column, [space for space in spaces if space is not None])
+    return check_spaces_anchors(wanted_anchors(anchors), *spaces, labels=named)

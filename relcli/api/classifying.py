@@ -11,9 +11,11 @@ import numpy as np
 
 from relcli.api.retrieving import wanted_queries
 from relcli.api.sources import (
+    Reading,
     Source,
     as_tuples,
     column_of,
+    known_ids,
     known_options,
     open_both,
     open_space,
@@ -23,7 +25,7 @@ from relcli.api.sources import (
 from relcli.engines.engine import Engine, Progress
 from relcli.engines.local import LocalEngine
 from relcli.errors import IdError, UsageError
-from relcli.formats.ids import LABEL_NAMES, open_pairs, open_values
+from relcli.formats.lists import LABEL_NAMES, open_pairs, open_values
 from relcli.formats.predictions import joined_columns
 from relcli.formats.shards import split_member
 from relcli.reports.classification import Classification
@@ -72,6 +74,8 @@ def classify(
     key_x: str | None = None,
     key_y: str | None = None,
     id_column: str | None = None,
+    id_column_x: str | None = None,
+    id_column_y: str | None = None,
     take: Callable[[Predictions], None] | None = None,
     workers: int | None = None,
     engine: Engine | None = None,
@@ -97,7 +101,8 @@ def classify(
             "--classes FILE, which of its rows they are."
         )
     both = y is not None and prototypes is not None
-    spaces: tuple[Space, Space] = open_both(x, prototypes if y is None else y, ids_x, ids_y, key_x, key_y, id_column)
+    reading = Reading(ids_x, ids_y, key_x, key_y, id_column, id_column_x, id_column_y)
+    spaces: tuple[Space, Space] = open_both(x, prototypes if y is None else y, reading)
     own = open_space(prototypes, name=side_name(prototypes, "prototypes")) if both else None
     named, of_class, source = _classes(classes, own or spaces[1])
     if not source:
@@ -138,7 +143,7 @@ def _classes(given: Any, space: Space) -> tuple[Ids | None, Ids | None, str]:
         return ids, values, source
     path, column = split_member(given, None)
     if column is not None or Path(path).suffix.lower() in (".csv", ".parquet", ".npy"):
-        ids, values = open_values(path, column, names=_CLASS_NAMES, rows=space.ids)
+        ids, values = open_values(path, column, names=_CLASS_NAMES, rows=space.ids, among=known_ids([space]))
     else:
         ids, values = open_pairs(path)
     if not len(ids):

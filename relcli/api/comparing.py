@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from relcli.api.sources import Source, known_options, open_both, pairs_between, wanted_anchors
+from relcli.api.sources import Reading, Source, known_ids, known_options, open_both, pairs_between, wanted_anchors
 from relcli.engines.engine import Engine, Progress
 from relcli.engines.local import LocalEngine
 from relcli.errors import UsageError
 from relcli.formats.format import open_labels
 from relcli.formats.items import check_items_path, save_items
+from relcli.formats.shards import split_member
 from relcli.reports.pictures import Pictures, check_folder, write_plots
 from relcli.reports.report import Report
 from relcli.spaces.anchors import AnchorChoice, AnchorList
@@ -33,6 +34,8 @@ def compare(
     key_x: str | None = None,
     key_y: str | None = None,
     id_column: str | None = None,
+    id_column_x: str | None = None,
+    id_column_y: str | None = None,
     pairs: str | Path | None = None,
     items: str | Path | None = None,
     group_by: str | None = None,
@@ -58,7 +61,8 @@ def compare(
     `points` a file (as `items`) for the points they show, and `pictures` is given what they show. Raises a
     RelcliError where no answer is possible.
     """
-    spaces = open_both(x, y, ids_x, ids_y, key_x, key_y, id_column)
+    reading = Reading(ids_x, ids_y, key_x, key_y, id_column, id_column_x, id_column_y, pairs)
+    spaces = open_both(x, y, reading)
     wanted = make_options(**options)
     if items is not None:
         check_items_path(items)
@@ -79,7 +83,8 @@ def compare(
         source = metadata if metadata is not None else x
         if not isinstance(source, str | Path):
             raise UsageError("group_by needs a file of ids and labels: name one as metadata.")
-        groups = (group_by, *open_labels(source, group_by))
+        place = source if metadata is not None else split_member(source, None)[0]
+        groups = (group_by, *open_labels(place, group_by, among=known_ids(spaces)))
     report = compare_spaces(
         *spaces,
         wanted_anchors(anchors),

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from relcli.api.sources import Source, as_tuples, known_options, open_both, pairs_between, wanted_anchors
+from relcli.api.sources import Reading, Source, as_tuples, known_options, open_both, pairs_between, wanted_anchors
 from relcli.engines.engine import Engine, Progress
 from relcli.engines.local import LocalEngine
 from relcli.errors import UsageError
@@ -35,6 +35,8 @@ def match(
     key_x: str | None = None,
     key_y: str | None = None,
     id_column: str | None = None,
+    id_column_x: str | None = None,
+    id_column_y: str | None = None,
     pairs: str | Path | None = None,
     workers: int | None = None,
     engine: Engine | None = None,
@@ -53,6 +55,7 @@ def match(
     Raises a RelcliError where no answer is possible.
     """
     options = as_tuples({**options, "via": via}, "via")
+    reading = Reading(ids_x, ids_y, key_x, key_y, id_column, id_column_x, id_column_y, pairs)
     if anchors is None or bootstrap is not None:
         if options.pop("seeds", 1) not in (None, 1):
             raise UsageError("--seeds repeats what --anchors are given for. Discover pairs once for each --seed.")
@@ -62,7 +65,7 @@ def match(
             check_found_path(pairs_out)
         wished = {"anchors": bootstrap, "sample": sample, "shared_only": shared_only, **options}
         discovering = known_options(DiscoverOptions, "match", wished)
-        sides = open_both(x, y, ids_x, ids_y, key_x, key_y, id_column)
+        sides = open_both(x, y, reading)
         return discover_pairs(
             *sides,
             None if anchors is None else wanted_anchors(anchors),
@@ -77,7 +80,7 @@ def match(
             "them with --bootstrap N."
         )
     wanted = known_options(MatchOptions, "match", options)
-    spaces = open_both(x, y, ids_x, ids_y, key_x, key_y, id_column)
+    spaces = open_both(x, y, reading)
     return match_spaces(
         *spaces,
         wanted_anchors(anchors),

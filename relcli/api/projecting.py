@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from relcli.api.sources import Source, known_options, open_space, wanted_anchors
+from relcli.api.sources import Source, known_options, open_alone, wanted_anchors
 from relcli.engines.engine import Engine, Progress
 from relcli.engines.local import LocalEngine
 from relcli.formats.format import check_saving
@@ -42,9 +42,11 @@ def project(
     wanted = known_options(ProjectOptions, "project", options)
     if output is not None:
         check_saving(output, wanted.dtype)
-    space = open_space(x, ids=ids, key=key, id_column=id_column)
+    listed = wanted_anchors(anchors)
+    known = listed.side(wanted.side) if isinstance(listed, AnchorList) else None
+    space = open_alone(x, among=known, ids=ids, key=key, id_column=id_column)
     chosen = engine or LocalEngine(workers)
-    relative = project_space(space, wanted_anchors(anchors), wanted, engine=chosen, progress=progress)
+    relative = project_space(space, listed, wanted, engine=chosen, progress=progress)
     if output is not None:
         save_space(relative, output, dtype=wanted.dtype, workers=workers, progress=progress)
     return relative

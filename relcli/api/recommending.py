@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from relcli.api.sources import Source, as_tuples, column_of, known_options, open_both, wanted_anchors
+from relcli.api.sources import Reading, Source, as_tuples, column_of, known_options, open_both, wanted_anchors
 from relcli.engines.engine import Engine, Progress
 from relcli.engines.local import LocalEngine
 from relcli.errors import UsageError
-from relcli.formats.ids import LABEL_NAMES
+from relcli.formats.lists import LABEL_NAMES
 from relcli.reports.recommendation import Recommendation
 from relcli.spaces.anchors import AnchorChoice, AnchorList
 from relcli.tasks.recommend import Classes
@@ -32,6 +32,8 @@ def recommend(
     key_x: str | None = None,
     key_y: str | None = None,
     id_column: str | None = None,
+    id_column_x: str | None = None,
+    id_column_y: str | None = None,
     workers: int | None = None,
     engine: Engine | None = None,
     progress: Callable[[str, int], Progress] | None = None,
@@ -47,7 +49,8 @@ def recommend(
     RelcliError where no answer is possible.
     """
     wanted = known_options(RecommendOptions, "recommend", as_tuples(options, "candidates"))
-    spaces = open_both(x, y, ids_x, ids_y, key_x, key_y, id_column)
+    reading = Reading(ids_x, ids_y, key_x, key_y, id_column, id_column_x, id_column_y)
+    spaces = open_both(x, y, reading)
     classes = None
     if split is not None and labels is None:
         raise UsageError("--split says which labelled rows heads may see, and no labels are given. Add --labels FILE.")

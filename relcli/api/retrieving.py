@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from relcli.api.sources import Source, known_options, open_space, side_name, wanted_anchors
+from relcli.api.sources import Reading, Source, known_options, open_both, open_space, wanted_anchors
 from relcli.engines.engine import Engine, Progress
 from relcli.engines.local import LocalEngine
 from relcli.errors import (
@@ -42,6 +42,8 @@ def retrieve(
     key_x: str | None = None,
     key_y: str | None = None,
     id_column: str | None = None,
+    id_column_x: str | None = None,
+    id_column_y: str | None = None,
     save_index: str | Path | None = None,
     load_index: str | Path | None = None,
     take: Callable[[Sequence[HitLists]], None] | None = None,
@@ -64,10 +66,8 @@ def retrieve(
     methods = (via,) if isinstance(via, str) else tuple(via)
     wanted = known_options(RetrieveOptions, "retrieve", {**options, "via": methods})
     store = _index_folder(wanted.index, save_index, load_index)
-    spaces = (
-        open_space(x, name=side_name(x, "x"), ids=ids_x, key=key_x, id_column=id_column),
-        open_space(y, name=side_name(y, "y"), ids=ids_y, key=key_y, id_column=id_column),
-    )
+    reading = Reading(ids_x, ids_y, key_x, key_y, id_column, id_column_x, id_column_y)
+    spaces = open_both(x, y, reading)
     kept: list[Sequence[HitLists]] = []
     found = retrieve_items(
         *spaces,

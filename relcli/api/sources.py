@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -24,10 +24,11 @@ from relcli.errors import (
 from relcli.files import sha256_of
 from relcli.formats.format import open_labels, open_pairs
 from relcli.formats.format import open_space as open_file
-from relcli.formats.ids import open_values
+from relcli.formats.lists import open_values
 from relcli.formats.shards import distinct_names, find_dumps, split_member
 from relcli.spaces.anchors import AnchorChoice, AnchorList, parse_choice
 from relcli.spaces.pairing import Ids
+from relcli.spaces.shared_ids import check_decided, with_common_ids, with_ids_among, with_shared_ids
 from relcli.spaces.space import Origin, Space
 
 #: A file, an array or tensor [n, d], a pair (ids, array), or a Space.
@@ -137,13 +138,23 @@ def side_name(source: Source, side: str) -> str | None:
     return None if isinstance(source, str | Path | Space) else side
 
 
+def sharing(spaces: Iterable[Space]) -> list[Space]:
+    """Return spaces with the ids that they share; those of each must be certain."""
+    shared = with_common_ids(list(spaces))
+    for space in shared:
+        check_decided(space)
+    return shared
+
+
 def open_many(sources: Sequence[Source], ids: Any, id_column: str | None) -> list[Space]:
+    """Return the spaces of many sources, a glob as the files it matches, with the ids that they share."""
     spaces: list[Space] = []
     for number, source in enumerate(sources, start=1):
         if not isinstance(source, str | Path):
             spaces.append(open_space(source, name=None if isinstance(source, Space) else f"array {number}"))
             continue
         spaces += [open_space(place, ids=ids, id_column=id_column) for place in find_dumps([source])]
+    spaces = sharing(spaces)
     places = [space.origin.path + (f"#{space.origin.member}" if "#" in space.name else "") for space in spaces]
     names = distinct_names(places)
     repeated = {name for name, times in Counter(space.name for space in spaces).items() if times > 1}
@@ -170,29 +181,73 @@ def taken_apart(options: dict[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
 
 
-def open_both(
-    x: Source, y: Any, ids_x: Any, ids_y: Any, key_x: Any, key_y: Any, id_column: Any, *, sha256: bool = True
-) -> tuple[Space, Any]:
-    """Return both spaces, None for a y that is None."""
-    named = [None if isinstance(source, str | Path | Space) else side for source, side in ((x, "x"), (y, "y"))]
+@dataclass(frozen=True)
+class Reading:
+    """How two sources are read: files of ids, keys of the vectors, columns of the ids, and a table of pairs."""
 
-    def one(source: Source, name: str | None, ids: Any, key: Any, column: str | None) -> Space:
-        return open_space(source, name=name, ids=ids, key=key, id_column=column, sha256=sha256)
+    ids_x: str | Path | None = None
+    ids_y: str | Path | None = None
+    key_x: str | None = None
+    key_y: str | None = None
+    id_column: str | None = None
+    id_column_x: str | None = None
+    id_column_y: str | None = None
+    pairs: str | Path | None = None
 
-    if y is None:
-        return one(x, named[0], ids_x, key_x, id_column), None
+    def sides(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return what is said of x, and what is said of y."""
+        return (
+            {"ids": self.ids_x, "key": self.key_x, "id_column": self.id_column_x or self.id_column},
+            {"ids": self.ids_y, "key": self.key_y, "id_column": self.id_column_y or self.id_column},
+        )
+
+
+def open_alone(source: Source, *, among: Ids | None = None, **said: Any) -> Space:
+    """Return the space of a source whose ids must be certain, or be told by those `among` which some of them are."""
+    space = open_space(source, **said)
+    if among is not None:
+        space = with_ids_among(space, among)
+    check_decided(space)
+    return space
+
+
+def open_both(x: Source, y: Source, reading: Reading, *, sha256: bool = True) -> tuple[Space, Space]:
+    """Return two spaces with the ids that they share, or that a table of pairs names."""
+    spaces = _opened(x, y, reading, sha256=sha256)
+    if reading.pairs is not None:
+        listed = open_pairs(reading.pairs)
+        spaces = with_ids_among(spaces[0], listed[0]), with_ids_among(spaces[1], listed[1])
+    else:
+        spaces = with_shared_ids(*spaces)
+    for side, space in zip("xy", spaces, strict=True):
+        check_decided(space, flag=f"--id-column-{side}")
+    return spaces
+
+
+def open_one_or_both(
+    x: Source, y: Source | None, reading: Reading, *, sha256: bool = True
+) -> tuple[Space, Space | None]:
+    """Return two spaces as `open_both` does, or that of x alone and None."""
+    if y is not None:
+        return open_both(x, y, reading, sha256=sha256)
+    return open_alone(x, name=side_name(x, "x"), sha256=sha256, **reading.sides()[0]), None
+
+
+def _opened(x: Source, y: Source, reading: Reading, *, sha256: bool) -> tuple[Space, Space]:
     opened: list[Space] = []
     refused: list[UsageError] = []
-    for source, name, ids, key in ((x, named[0], ids_x, key_x), (y, named[1], ids_y, key_y)):
+    for side, source, said in zip("xy", (x, y), reading.sides(), strict=True):
+        name = side_name(source, side)
         try:
-            opened.append(one(source, name, ids, key, id_column))
+            opened.append(open_space(source, name=name, sha256=sha256, **said))
         except UsageError as error:
-            # the column may be there on the other side alone: an .npy has none
-            if id_column is None or refused:
+            # the column that is said of both may be there on one side alone: an .npy has none
+            own = getattr(reading, f"id_column_{side}")
+            if said["id_column"] is None or own is not None or refused:
                 raise
             refused.append(error)
             try:
-                opened.append(one(source, name, ids, key, None))
+                opened.append(open_space(source, name=name, sha256=sha256, **{**said, "id_column": None}))
             except UsageError:
                 raise error from None
     if refused and not any(space.origin.ids_given for space in opened):
@@ -200,15 +255,21 @@ def open_both(
     return opened[0], opened[1]
 
 
+def known_ids(spaces: Iterable[Space]) -> list[Ids]:
+    """Return the ids of the spaces that have some: a table about them holds many of these."""
+    return [space.ids for space in spaces if space.origin.ids_given]
+
+
 def given_labels(
-    labels: str | Path | tuple[Iterable[Any], Iterable[Any]] | None, column: str | None
+    labels: str | Path | tuple[Iterable[Any], Iterable[Any]] | None, column: str | None, spaces: Sequence[Space]
 ) -> tuple[Ids, Ids] | None:
+    """Return the ids and labels that a table of the rows of some spaces holds, or two lists, None where none are."""
     if labels is None:
         if column is not None:
             raise UsageError(f"--label-column {column} names a column of no file: give --labels FILE.")
         return None
     if isinstance(labels, str | Path):
-        return open_labels(labels, column)
+        return open_labels(labels, column, among=known_ids(spaces))
     ids, values = (np.asarray([*map(str, part)], np.str_) for part in labels)
     if len(ids) != len(values):
         raise IdError(f"{len(values):,} labels were given for {len(ids):,} ids. Give one label an id.")
@@ -225,7 +286,8 @@ def column_of(source: Any, names: Sequence[str], spaces: Sequence[Space], what: 
     """Return the ids and texts of a column, and what it is called: from FILE#column, or from two lists."""
     if isinstance(source, str | Path):
         path, column = split_member(source, None)
-        ids, values = open_values(path, column, names=names, rows=spaces[0].ids if spaces else None)
+        rows = spaces[0].ids if spaces else None
+        ids, values = open_values(path, column, names=names, rows=rows, among=known_ids(spaces))
         return ids, values, str(source)
     ids, values = (np.asarray([str(cell) for cell in part], np.str_) for part in source)
     if len(ids) != len(values):

@@ -10,13 +10,23 @@ from typing import Any
 
 import numpy as np
 
-from relcli.api.sources import Source, as_tuples, column_of, known_options, open_space, side_name, wanted_anchors
+from relcli.api.sources import (
+    Source,
+    as_tuples,
+    column_of,
+    known_options,
+    open_alone,
+    open_space,
+    sharing,
+    side_name,
+    wanted_anchors,
+)
 from relcli.engines.engine import Engine, Progress
 from relcli.engines.local import LocalEngine
 from relcli.errors import UsageError
 from relcli.files import sha256_of
 from relcli.formats.heads import check_heads_path, load_heads, save_heads
-from relcli.formats.ids import LABEL_NAMES
+from relcli.formats.lists import LABEL_NAMES
 from relcli.formats.predictions import joined_columns
 from relcli.reports.application import Application
 from relcli.reports.report import Score
@@ -68,7 +78,7 @@ def stitch(
     elif save_source is not None:
         raise UsageError(f"--save-source {save_source} names whose heads to save, and none are: give --save-head FILE.")
     wanted = known_options(StitchOptions, "stitch", as_tuples(options, "similarity", "translate"))
-    spaces = [
+    spaces = sharing(
         open_space(
             source,
             name=side_name(source, f"space {place}"),
@@ -76,11 +86,11 @@ def stitch(
             id_column=id_column,
         )
         for place, source in enumerate(sources, start=1)
-    ]
+    )
     if labels is not None:
         learned = Labels(*column_of(labels, LABEL_NAMES, spaces, "labels"))
     else:
-        rows = open_space(targets, name=side_name(targets, "targets"))
+        rows = open_alone(targets, among=spaces[0].ids, name=side_name(targets, "targets"))
         learned = Labels(rows.ids, rows, rows.origin.path)
     parts = None if split is None else Split(*column_of(split, ("split",), spaces, "split"))
     return stitch_spaces(
@@ -141,10 +151,11 @@ def stitch_apply(
     if isinstance(heads, str | Path):
         loaded = load_heads(heads)
         heads = replace(loaded, about={**loaded.about, "sha256": sha256_of([heads])})
-    space = open_space(source, name=side_name(source, "x"), ids=ids, key=key, id_column=id_column)
     listed = None if anchors is None else wanted_anchors(anchors)
     if isinstance(listed, AnchorChoice):
         raise UsageError("A head has its anchors already: --anchors pairs their ids with those of the dump, in a file.")
+    known = heads.anchor_ids if listed is None else listed.y_ids
+    space = open_alone(source, among=known, name=side_name(source, "x"), ids=ids, key=key, id_column=id_column)
     if split is not None and labels is None:
         raise UsageError("--split tells which rows to score, and nothing says what is right: add --labels FILE.")
     truth = None

@@ -7,14 +7,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from relcli.api.sources import Source, known_options, open_both, open_many, pairs_between, taken_apart, wanted_anchors
+from relcli.api.sources import (
+    Reading,
+    Source,
+    known_options,
+    open_both,
+    open_many,
+    pairs_between,
+    taken_apart,
+    wanted_anchors,
+)
 from relcli.engines.engine import Engine, Progress
 from relcli.engines.local import LocalEngine
 from relcli.errors import (
     UsageError,
     first_few,
 )
-from relcli.formats.ids import open_scores
+from relcli.formats.lists import open_scores
 from relcli.reports.matrix import MATRIX_VERSION, Matrix
 from relcli.reports.study import Keeper, read_study
 from relcli.reports.sweep import SWEEP_VERSION, Sweep
@@ -37,6 +46,8 @@ def sweep(
     key_x: str | None = None,
     key_y: str | None = None,
     id_column: str | None = None,
+    id_column_x: str | None = None,
+    id_column_y: str | None = None,
     pairs: str | Path | None = None,
     workers: int | None = None,
     engine: Engine | None = None,
@@ -52,7 +63,8 @@ def sweep(
     `resume` names a .json where what is done is kept as it is done, and taken up from: files only, not arrays.
     """
     wanted = known_options(SweepOptions, "sweep", taken_apart(options))
-    spaces = open_both(x, y, ids_x, ids_y, key_x, key_y, id_column)
+    reading = Reading(ids_x, ids_y, key_x, key_y, id_column, id_column_x, id_column_y, pairs)
+    spaces = open_both(x, y, reading)
     with _kept(resume, spaces, "sweep", SWEEP_VERSION) as (earlier, keep):
         return sweep_spaces(
             *spaces,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from relcli.api.projecting import save_space
-from relcli.api.sources import Source, known_options, open_both, open_space, pairs_between, wanted_anchors
+from relcli.api.sources import Reading, Source, known_options, open_alone, open_both, pairs_between, wanted_anchors
 from relcli.engines.engine import Engine, Progress
 from relcli.engines.local import LocalEngine
 from relcli.files import sha256_of
@@ -32,6 +32,8 @@ def translate_fit(
     key_x: str | None = None,
     key_y: str | None = None,
     id_column: str | None = None,
+    id_column_x: str | None = None,
+    id_column_y: str | None = None,
     pairs: str | Path | None = None,
     workers: int | None = None,
     engine: Engine | None = None,
@@ -49,7 +51,8 @@ def translate_fit(
     wanted = known_options(FitOptions, "translate fit", options)
     if output is not None:
         check_map_path(output)
-    spaces = open_both(x, y, ids_x, ids_y, key_x, key_y, id_column)
+    reading = Reading(ids_x, ids_y, key_x, key_y, id_column, id_column_x, id_column_y, pairs)
+    spaces = open_both(x, y, reading)
     fitted = fit_spaces(
         *spaces,
         wanted_anchors(anchors),
@@ -86,7 +89,7 @@ def translate_apply(
     if output is not None:
         check_saving(output, dtype)
     translation, known = _the_map(fitted)
-    space = open_space(x, ids=ids, key=key, id_column=id_column)
+    space = open_alone(x, ids=ids, key=key, id_column=id_column)
     chosen = engine or LocalEngine(workers)
     moved = apply_translation(translation, space, engine=chosen, provenance=known, on_bad=on_bad, progress=progress)
     if output is not None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from relcli.cli import inputs, output
+from relcli.cli import groups, inputs, output
 
 AnchorFile = Annotated[
     str, typer.Argument(metavar="FILE", help="Anchor ids, one a line (.txt, .tsv of x_id<TAB>y_id, .json, .parquet).")
@@ -22,18 +22,15 @@ LabelColumn = Annotated[
 ]
 
 
+@groups.taking(groups.BOTH_READ, before="as_json")
 def check(
     anchors: AnchorFile,
     x: inputs.SpaceX,
     y: OtherY = None,
     labels: Labels = None,
     label_column: LabelColumn = None,
-    ids_x: inputs.IdsX = None,
-    ids_y: inputs.IdsY = None,
-    key_x: inputs.KeyX = None,
-    key_y: inputs.KeyY = None,
-    id_column: inputs.IdColumn = None,
     as_json: output.AsJson = False,
+    **reading: Any,
 ) -> None:
     """
     Report how many anchors each space holds, how well they span it, and which say the same twice.
@@ -43,8 +40,7 @@ def check(
     from relcli import api
     from relcli.reports.anchors import print_check, to_json
 
-    reading = {"ids_x": ids_x, "ids_y": ids_y, "key_x": key_x, "key_y": key_y, "id_column": id_column}
-    found = api.anchors_check(anchors, x, y, labels=labels, label_column=label_column, **reading)  # type: ignore[arg-type]
+    found = api.anchors_check(anchors, x, y, labels=labels, label_column=label_column, **reading)
     if as_json:
         sys.stdout.write(to_json(found))
         return

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from relcli.cli import gate, inputs, output
+from relcli.cli import gate, groups, inputs, output
 from relcli.cli.classifying import Center, Classes, LabelsIn, Protos, RowsFrom, Sparse, Tune, Via
 
 _output = inputs.in_panel("Output")
@@ -32,16 +32,17 @@ Files = Annotated[
 ]
 
 
+@groups.taking(groups.BOTH_READ, before="on_duplicate")
 def classify(
     x: inputs.SpaceX, anchors: inputs.AnchorsFrom, y: YIfAny = None, prototypes: Protos = None,
     classes: Classes = None, rows: RowsFrom = None, labels: LabelsIn = None, via: Via = None, sparse: Sparse = None,
-    tune: Tune = "pairs", center: Center = False, seed: inputs.Seed = 0, ids_x: inputs.IdsX = None,
-    ids_y: inputs.IdsY = None, key_x: inputs.KeyX = None, key_y: inputs.KeyY = None, id_column: inputs.IdColumn = None,
+    tune: Tune = "pairs", center: Center = False, seed: inputs.Seed = 0,
     on_duplicate: inputs.OnDuplicate = "error", on_bad: inputs.OnBad = "error",
     missing_labels: inputs.MissingLabels = "error", missing_anchors: inputs.MissingAnchors = "error",
     check: gate.FigureChecks = None, fail_under: gate.FailUnder = None, per_class: PerClass = False,
     as_json: output.AsJson = False, format_name: output.TableFormat = None, files: Files = None,
     quiet: output.Quiet = False, workers: output.Workers = None,
+    **reading: Any,
 ) -> None:  # fmt: skip
     """
     Classify rows of X zero-shot, by another model's embeddings of the classes, through anchors both have: ASIF.
@@ -59,14 +60,14 @@ def classify(
     required = gate.parsed(check, fail_under, None)
     if required and labels is None:
         raise UsageError("--check asks for figures, and without labels there are none. Give --labels FILE.")
-    output.refuse_overwriting(files, x, y, prototypes, classes, anchors, rows, labels, ids_x, ids_y)
-    reading = {"ids_x": ids_x, "ids_y": ids_y, "key_x": key_x, "key_y": key_y, "id_column": id_column, "rows": rows}
+    output.refuse_overwriting(files, x, y, prototypes, classes, anchors, rows, labels, *groups.places(reading))
+    reading["rows"] = rows
     bad = {"on_duplicate": on_duplicate, "on_bad": on_bad, "missing_anchors": missing_anchors}
     how = {"via": via or None, "sparse": sparse, "tune": tune, "center": center, "seed": seed, "workers": workers}
     about = {"prototypes": prototypes, "classes": classes, "labels": labels, "missing_labels": missing_labels}
     with output.progress_bars(quiet) as progress, writing_predictions(tables) as write:
         options = {**reading, **bad, **how, **about, "take": lambda some: write(some.columns())}
-        found = api.classify(x, y, anchors=anchors, progress=progress, **options).classification  # type: ignore[arg-type]
+        found = api.classify(x, y, anchors=anchors, progress=progress, **options).classification
         found = gate.judged_hits(found, required)  # type: ignore[arg-type,assignment]
     table = partial(classification.print_classification, per_class=per_class)
     forms = forms_with(classification.FORMATS, per_class=per_class)

@@ -13,14 +13,16 @@ F = TypeVar("F", bound=Callable[..., Any])
 #: Options by name: what each is, and its default.
 Group = Mapping[str, tuple[Any, Any]]
 
-TWO_SPACES: Group = {
+BOTH_READ: Group = {
     "ids_x": (inputs.IdsX, None),
     "ids_y": (inputs.IdsY, None),
     "key_x": (inputs.KeyX, None),
     "key_y": (inputs.KeyY, None),
     "id_column": (inputs.IdColumn, None),
-    "pairs": (inputs.Pairs, None),
+    "id_column_x": (inputs.IdColumnX, None),
+    "id_column_y": (inputs.IdColumnY, None),
 }
+TWO_SPACES: Group = {**BOTH_READ, "pairs": (inputs.Pairs, None)}
 MANY_SPACES: Group = {"ids": (inputs.Ids, None), "id_column": (inputs.IdColumn, None)}
 BAD_ROWS: Group = {
     "on_duplicate": (inputs.OnDuplicate, "error"),

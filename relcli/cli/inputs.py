@@ -34,10 +34,10 @@ AnchorsFrom = Annotated[
     ),
 ]
 IdsX = Annotated[
-    Path | None, _reading("--ids-x", metavar="FILE", help="File of X's ids, one a row, where X holds none.")
+    Path | None, _reading("--ids-x", metavar="FILE", help="File of X's ids, one a row, or FILE#COLUMN of a table.")
 ]
 IdsY = Annotated[
-    Path | None, _reading("--ids-y", metavar="FILE", help="File of Y's ids, one a row, where Y holds none.")
+    Path | None, _reading("--ids-y", metavar="FILE", help="File of Y's ids, one a row, or FILE#COLUMN of a table.")
 ]
 KeyX = Annotated[
     str | None,
@@ -47,7 +47,12 @@ KeyY = Annotated[
     str | None,
     _reading("--key-y", metavar="NAME", help="Column, tensor or array of Y's vectors, where it holds several."),
 ]
-IdColumn = Annotated[str | None, _reading("--id-column", metavar="NAME", help="Column or tensor of the ids.")]
+IdColumn = Annotated[
+    str | None,
+    _reading("--id-column", metavar="NAME", help="Column or tensor of the ids; row-number says there are none."),
+]
+IdColumnX = Annotated[str | None, _reading("--id-column-x", metavar="NAME", help="The same of X alone.")]
+IdColumnY = Annotated[str | None, _reading("--id-column-y", metavar="NAME", help="The same of Y alone.")]
 Pairs = Annotated[
     Path | None, _reading("--pairs", metavar="FILE", help="Table x_id<TAB>y_id, where the two name things differently.")
 ]

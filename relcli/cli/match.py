@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from relcli.cli import discovering, gate, inputs, output
+from relcli.cli import discovering, gate, groups, inputs, output
 
 Queries = Annotated[
     int | None, typer.Option("--queries", metavar="N", help="Rows to match that are no anchors: 500, or all there are.")
@@ -33,17 +33,18 @@ Center = Annotated[
 ]
 
 
+@groups.taking(groups.TWO_SPACES, before="on_duplicate")
 def match(
     x: inputs.SpaceX, y: inputs.SpaceY, anchors: discovering.AnchorsOrSeeds = None, queries: Queries = None,
-    via: Via = None, center: Center = False, seed: inputs.Seed = 0, seeds: Seeds = 1, ids_x: inputs.IdsX = None,
-    ids_y: inputs.IdsY = None, key_x: inputs.KeyX = None, key_y: inputs.KeyY = None, id_column: inputs.IdColumn = None,
-    pairs: inputs.Pairs = None, on_duplicate: inputs.OnDuplicate = "error", on_bad: inputs.OnBad = "error",
+    via: Via = None, center: Center = False, seed: inputs.Seed = 0, seeds: Seeds = 1,
+    on_duplicate: inputs.OnDuplicate = "error", on_bad: inputs.OnBad = "error",
     missing_anchors: inputs.MissingAnchors = "error", strict: inputs.Strict = False,
     bootstrap: discovering.Bootstrap = None, sample: discovering.Sample = None,
     shared_only: discovering.SharedOnly = False, pairs_out: discovering.PairsOut = None, check: gate.Checks = None,
     fail_under: gate.FailUnder = None, fail_over: gate.FailOver = None, as_json: output.AsJson = False,
     format_name: output.TableFormat = None, files: output.TableFiles = None, quiet: output.Quiet = False,
     workers: output.Workers = None,
+    **reading: Any,
 ) -> None:  # fmt: skip
     """
     Pair held-out rows of X with rows of Y one to one, and tell how many get their own; beside it, plain search.
@@ -54,12 +55,11 @@ def match(
     from relcli import api
 
     required = gate.parsed(check, fail_under, fail_over)
-    output.refuse_overwriting(files, x, y, anchors, ids_x, ids_y, pairs, flags={"--pairs-out": pairs_out})
-    reading = {"ids_x": ids_x, "ids_y": ids_y, "key_x": key_x, "key_y": key_y, "id_column": id_column, "pairs": pairs}
+    output.refuse_overwriting(files, x, y, anchors, *groups.places(reading), flags={"--pairs-out": pairs_out})
     policies = {"on_duplicate": on_duplicate, "on_bad": on_bad, "missing_anchors": missing_anchors, "strict": strict}
     drawing = {"queries": queries, "via": via or None, "center": center, "seed": seed, "seeds": seeds}
     finding = {"bootstrap": bootstrap, "sample": sample, "shared_only": shared_only, "pairs_out": pairs_out}
     options = {**reading, **policies, **drawing, **finding}
     with output.progress_bars(quiet) as progress:
-        report = api.match(x, y, anchors, workers=workers, progress=progress, **options)  # type: ignore[arg-type]
+        report = api.match(x, y, anchors, workers=workers, progress=progress, **options)
     gate.conclude(gate.judged(report, required), chosen, files, quiet=quiet)

@@ -91,11 +91,11 @@ def refuse_overwriting(
     `flags` are what else is written, by its flag; `files` are those of -o.
     """
     from relcli.errors import UsageError
-    from relcli.formats.ids import find_sidecar
+    from relcli.formats.lists import find_sidecar
 
     places = [str(place) for source in sources if source for place in (source, str(source).rpartition("#")[0]) if place]
     read = [Path(file) for place in places for file in (place, *_shards(place))]
-    beside = [sidecar[0] for place in read if place.is_file() and (sidecar := find_sidecar(place, None))]
+    beside = [sidecar for place in read if place.is_file() and (sidecar := find_sidecar(place))]
     written = [*(("-o", file) for file in files or ()), *((flag, file) for flag, file in (flags or {}).items() if file)]
     again = [file for file, count in Counter(os.path.realpath(file) for _, file in written).items() if count > 1]
     if again:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from relcli.cli import gate, inputs, output
+from typing import Any
+
+from relcli.cli import gate, groups, inputs, output
 
 
+@groups.taking(groups.BOTH_READ, before="on_duplicate")
 def retrieve(
     x: inputs.SpaceX,
     y: inputs.SpaceY,
@@ -24,11 +27,6 @@ def retrieve(
     save_index: inputs.SaveIndex = None,
     load_index: inputs.LoadIndex = None,
     seed: inputs.Seed = 0,
-    ids_x: inputs.IdsX = None,
-    ids_y: inputs.IdsY = None,
-    key_x: inputs.KeyX = None,
-    key_y: inputs.KeyY = None,
-    id_column: inputs.IdColumn = None,
     on_duplicate: inputs.OnDuplicate = "error",
     on_bad: inputs.OnBad = "error",
     missing_anchors: inputs.MissingAnchors = "error",
@@ -40,6 +38,7 @@ def retrieve(
     files: output.HitFiles = None,
     quiet: output.Quiet = False,
     workers: output.Workers = None,
+    **reading: Any,
 ) -> None:
     """
     Find the items of one model nearest to items of another: search across two embedding spaces.
@@ -52,16 +51,16 @@ def retrieve(
     for file in files or ():
         hits_format(file)
     required = gate.parsed(check, fail_under, fail_over)
-    output.refuse_overwriting(files, x, y, anchors, queries, truth, ids_x, ids_y, show_from)
-    shown = open_shown(show or (), y, show_from)
+    output.refuse_overwriting(files, x, y, anchors, queries, truth, *groups.places(reading), show_from)
+    spaces = api.open_both(x, y, api.Reading(**reading))
+    shown = open_shown(show or (), y, show_from, among=[spaces[1].ids])
     asked = api.chosen_queries(query, queries, every)
-    reading = {"ids_x": ids_x, "ids_y": ids_y, "key_x": key_x, "key_y": key_y, "id_column": id_column}
     policies = {"on_duplicate": on_duplicate, "on_bad": on_bad, "missing_anchors": missing_anchors}
     scoring = {"k": k, "csls": csls, "center": center, "include_anchors": include_anchors, "seed": seed}
     searching = {"via": via or "relative", "index": index, "save_index": save_index, "load_index": load_index}
-    options = {**reading, **policies, **scoring, **searching, "queries": asked, "truth": truth, "workers": workers}
+    options: dict[str, Any] = {**policies, **scoring, **searching, "queries": asked, "truth": truth, "workers": workers}
     with output.progress_bars(quiet) as progress, output.hits_written(files, shown, as_json, as_lines) as take:
-        found = api.retrieve(x, y, anchors, take=take, progress=progress, **options)  # type: ignore[arg-type]
+        found = api.retrieve(*spaces, anchors, take=take, progress=progress, **options)
         retrieval = gate.judged_hits(found.retrieval, required)
         take.finish(retrieval, quiet)
     gate.tell_and_exit(retrieval.checks, quiet=quiet)

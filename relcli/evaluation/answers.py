@@ -11,6 +11,9 @@ from relcli.spaces.anchors import Anchors
 from relcli.spaces.gallery import Gallery
 from relcli.spaces.pairing import Ids, Index, Mask
 
+#: Where answers come from when nothing but the place of a row tells them.
+ROW_NUMBERS = "row numbers"
+
 
 @dataclass(frozen=True)
 class Truth:
@@ -71,7 +74,7 @@ def find_truth(
         if why is not None:
             return None, [f"no truth: {why}, so hits have no marks and no figures; give pairs with --truth"]
         query = np.flatnonzero(at >= 0)
-        item, source = at[query], "ids that both share" if queries.space.origin.ids_given else "row numbers"
+        item, source = at[query], "ids that both share" if queries.space.origin.ids_given else ROW_NUMBERS
     pairs = np.unique(query * len(gallery) + gallery.rank[item])
     query, rank = pairs // len(gallery), pairs % len(gallery)
     answered = np.zeros(len(queries), bool)

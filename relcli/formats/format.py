@@ -8,6 +8,7 @@ import json
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ from relcli.arrays import float32_to_bfloat16
 from relcli.errors import FormatError, IdError, UsageError, did_you_mean, first_few
 from relcli.files import reading
 from relcli.formats.foreign import refuse_head, refuse_suffix
-from relcli.formats.ids import Ids, as_ids, find_sidecar, open_ids, open_labels, open_pairs
+from relcli.formats.ids import Ids, as_ids
+from relcli.formats.lists import ids_beside, open_ids, open_labels, open_pairs, sidecar_columns
 from relcli.formats.rows import StackedRows
 from relcli.formats.shards import find_shards, name_of, split_member
+from relcli.spaces.id_columns import ROW_NUMBER, IdColumn, Trust, in_order, take_alone
 from relcli.spaces.space import Origin, Rows, Space
 
 __all__ = ["Format", "Opened", "formats", "open_ids", "open_labels", "open_pairs", "open_space", "save_space"]
@@ -45,15 +48,13 @@ class Opened:
     """
     What a format found in one file.
 
-    `rows` [n, d] are not read yet; `read_ids` gives their ids [n], and is None where the file
-    holds none; `id_source` and `notes` are words for the report; `provenance` is what `save_space`
-    was told of how the vectors were made.
+    `rows` [n, d] are not read yet; `id_columns` are what may hold their ids, the most trusted first;
+    `notes` are words for the report; `provenance` is what `save_space` was told of how the vectors were made.
     """
 
     rows: Rows
     dtype: str
-    read_ids: Callable[[], Ids] | None = None
-    id_source: str | None = None
+    id_columns: tuple[IdColumn, ...] = ()
     member: str | None = None
     notes: tuple[str, ...] = ()
     provenance: dict[str, Any] | None = None
@@ -93,19 +94,27 @@ def open_space(
     Return the space that a file, a folder of shards or a glob holds; its rows are read on demand.
 
     `source` may end in #NAME, the column, tensor or array to take; `key` says the same. `ids` is
-    a file of ids, `id_column` names the ids in whichever file holds them; without both they are
-    searched for, and where there are none the row numbers stand in. Keeps the ids in memory.
+    a file of ids, or FILE#COLUMN; `id_column` names the ids in whichever file holds them, or is "row-number": the
+    rows have none, and are numbered. Without both they are searched for, and where none are certain the row numbers
+    stand in; `origin.id_columns` tells what they might have been. Keeps the ids in memory.
     """
     place, member = split_member(source, key)
     files = find_shards(place, _suffixes(), shared=_shared_suffixes())
-    shards = [_open_file(file, member, None if ids else id_column) for file in files]
+    numbered = id_column == ROW_NUMBER and ids is None
+    shards = [_open_file(file, member, None if ids or numbered else id_column) for file in files]
     rows = _stack(files, shards)
-    found: tuple[Ids, str] | None
+    columns: tuple[IdColumn, ...] = ()
+    if ids is None and not numbered:
+        columns = _columns_of_shards(files, shards, id_column)
+    taken = take_alone(columns)
+    found: tuple[Ids, str] | None = None
     if ids is not None:
         found = open_ids(ids, column=id_column), f"file {Path(ids).name}"
-        _check_count(place, rows, *found)
-    else:
-        found = _ids_of_shards(files, shards, id_column)
+    elif taken is not None:
+        with reading(files[0], "a file with ids"):
+            found = taken.read(), taken.source
+    if found is not None:
+        _check_rows(place, rows.shape[0], *found)
     names, id_source = found or (as_ids(np.arange(rows.shape[0]), place), "row numbers")
     origin = Origin(
         path=place,
@@ -117,6 +126,10 @@ def open_space(
         files=tuple(map(str, files)),
         notes=tuple(dict.fromkeys(note for shard in shards for note in shard.notes)),
         provenance=_common_provenance(files, shards),
+        # what is given leaves nothing to choose
+        id_columns=() if taken is not None and taken.trust is Trust.GIVEN else columns,
+        id_column=None if taken is not None and taken.trust is Trust.GIVEN else taken,
+        ids_beside=None if found is not None or (near := ids_beside(place, rows.shape[0])) is None else str(near),
     )
     return Space(name or name_of(place, member), names, rows, origin)
 
@@ -274,40 +287,63 @@ def _common_provenance(files: Sequence[Path], shards: Sequence[Opened]) -> dict[
     return first
 
 
-def _ids_of_shards(files: Sequence[Path], shards: Sequence[Opened], id_column: str | None) -> tuple[Ids, str] | None:
-    found = [_ids_of(file, shard, id_column) for file, shard in zip(files, shards, strict=True)]
-    missing = [file.name for file, one in zip(files, found, strict=True) if one is None]
-    if len(missing) == len(files):
-        return None
-    if missing:
+def _columns_of_shards(files: Sequence[Path], shards: Sequence[Opened], wanted: str | None) -> tuple[IdColumn, ...]:
+    """Return what may hold the ids of all shards together: columns of one name, and files beside each."""
+    found = [_columns_of(file, shard, wanted) for file, shard in zip(files, shards, strict=True)]
+    if len(files) == 1:
+        return found[0]
+    missing = [file.name for file, columns in zip(files, found, strict=True) if not columns]
+    if missing and len(missing) < len(files):
         raise IdError(f"{len(missing):,} of {len(files):,} shards have no ids: {first_few(missing)}. Add theirs.")
-    given = [one for one in found if one is not None]
-    for file, shard, (ids, source) in zip(files, shards, given, strict=True):
-        _check_count(file, shard.rows, ids, source)
-    sources = list(dict.fromkeys(source for _, source in given))
-    told = sources[0] if len(sources) == 1 else f"{sources[0]} and {len(sources) - 1:,} more"
-    return np.concatenate([ids for ids, _ in given]), told
+    joined = []
+    sure = [columns[0] for columns in found if columns and columns[0].trust <= Trust.NAMED]
+    if sure and len(sure) == len(files):
+        joined.append(_joined(files, shards, sure))
+    for column in found[0] if found else ():
+        alike = [next((one for one in columns if one.name == column.name), None) for columns in found]
+        whole = [one for one in alike if one is not None]
+        if len(whole) == len(files) and not (sure and whole == sure):
+            joined.append(_joined(files, shards, whole))
+    return in_order(joined)
 
 
-def _ids_of(path: Path, opened: Opened, id_column: str | None) -> tuple[Ids, str] | None:
-    if opened.read_ids is not None:
-        with reading(path, "a file with ids"):
-            return opened.read_ids(), str(opened.id_source)
-    sidecar = find_sidecar(path, id_column)
-    if sidecar is not None:
-        beside, column = sidecar
-        return open_ids(beside, column=column), f"sidecar {beside.name}"
-    if id_column is not None:
-        raise UsageError(
-            f"{path} has no columns, so no ids named {id_column!r}. Give a file of ids instead, one a line."
-        )
-    return None
+def _joined(files: Sequence[Path], shards: Sequence[Opened], parts: Sequence[IdColumn]) -> IdColumn:
+    sources = list(dict.fromkeys(part.source for part in parts))
+    source = sources[0] if len(sources) == 1 else f"{sources[0]} and {len(sources) - 1:,} more"
+    rows = [shard.rows.shape[0] for shard in shards]
+    return IdColumn(
+        parts[0].name, source, parts[0].trust, partial(_read_shards, files, rows, parts), partial(_first_of, parts[0])
+    )
 
 
-def _check_count(place: str | Path, rows: Rows, ids: Ids, id_source: str) -> None:
-    if len(ids) != rows.shape[0]:
+def _read_shards(files: Sequence[Path], rows: Sequence[int], parts: Sequence[IdColumn]) -> Ids:
+    found = []
+    for file, count, part in zip(files, rows, parts, strict=True):
+        with reading(file, "a file with ids"):
+            ids = part.read()
+        _check_rows(file, count, ids, part.source)
+        found.append(ids)
+    return np.concatenate(found)
+
+
+def _first_of(column: IdColumn) -> Ids:
+    return column.read() if column.sample is None else column.sample()
+
+
+def _columns_of(path: Path, opened: Opened, wanted: str | None) -> tuple[IdColumn, ...]:
+    if opened.id_columns and opened.id_columns[0].trust is Trust.GIVEN:
+        return opened.id_columns
+    with reading(path, "a file with ids"):
+        beside = sidecar_columns(path, wanted)
+    if wanted is not None and not beside:
+        raise UsageError(f"{path} has no columns, so no ids named {wanted!r}. Give a file of ids instead, one a line.")
+    return in_order([*opened.id_columns, *beside])
+
+
+def _check_rows(place: str | Path, rows: int, ids: Ids, id_source: str) -> None:
+    if len(ids) != rows:
         raise IdError(
-            f"{place} has {rows.shape[0]:,} rows but {id_source} holds {len(ids):,} ids. "
+            f"{place} has {rows:,} rows but {id_source} holds {len(ids):,} ids. "
             "Give the ids that belong to these vectors, one a row."
         )
 

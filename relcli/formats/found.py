@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from relcli.files import atomic_path
-from relcli.formats.ids import ids_as_lines
 from relcli.formats.items import check_table_path, save_items
+from relcli.formats.lists import ids_as_lines
 
 SUFFIXES = (".tsv", ".parquet")
 

@@ -12,13 +12,14 @@ from typing import IO, Any, Protocol
 
 from relcli.errors import OutputError, UsageError, did_you_mean
 from relcli.files import atomic_path
-from relcli.formats.ids import open_labels
+from relcli.formats.columns import LISTS, TABLES, has_columns
+from relcli.formats.ids import Ids
+from relcli.formats.lists import open_labels
 from relcli.formats.shards import find_shards, split_member
 from relcli.reports.retrieval import Document, QueryHits, Retrieval, to_line
 
 SUFFIXES = {".parquet": "parquet", ".jsonl": "jsonl", ".json": "json", ".csv": "csv"}
 
-_TABLES = (".csv", ".tsv", ".parquet", ".pq")
 _COLUMNS = ("query", "via", "rank", "id", "score", "match")
 
 
@@ -166,13 +167,15 @@ def writing_hits(files: Iterable[str | Path], shown: Sequence[str]) -> Iterator[
         yield writers
 
 
-def open_shown(columns: Sequence[str], space: str | Path, other: str | Path | None) -> dict[str, dict[str, str]]:
-    """Return a text for each id by column, read from the files of a space, or from another table with ids."""
+def open_shown(
+    columns: Sequence[str], space: str | Path, other: str | Path | None, *, among: Sequence[Ids] = ()
+) -> dict[str, dict[str, str]]:
+    """Return a text for each id `among` those shown, by column, from a space's files or another table with ids."""
     wanted: list[str | None] = list(columns) or ([None] if other is not None else [])
     if not wanted:
         return {}
-    places = [Path(other)] if other is not None else find_shards(split_member(space, None)[0], _TABLES)
-    odd = [place for place in places if place.suffix.lower() not in _TABLES]
+    places = [Path(other)] if other is not None else find_shards(split_member(space, None)[0], TABLES, shared=LISTS)
+    odd = [place for place in places if not has_columns(place)]
     if odd:
         raise UsageError(
             f"--show needs a table to read from, and {odd[0]} is none: name one with --show-from FILE (.csv, .tsv or "
@@ -182,7 +185,7 @@ def open_shown(columns: Sequence[str], space: str | Path, other: str | Path | No
     for column in wanted:
         texts: dict[str, str] = {}
         for place in places:
-            ids, values = open_labels(place, column)
+            ids, values = open_labels(place, column, among=among)
             texts.update(zip(ids.tolist(), values.tolist(), strict=True))
         shown[column or "label"] = texts
     return shown

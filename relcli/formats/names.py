@@ -1,4 +1,4 @@
-"""Which column, tensor or array holds the vectors, and which one the ids, told by their names."""
+"""Which column, tensor or array holds the vectors, told by their names."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ from pathlib import Path
 from relcli.errors import FormatError, UsageError, did_you_mean, first_few
 
 VECTOR_NAMES = ("embedding", "embeddings", "emb", "vector", "vectors", "vec")
-ID_NAMES = ("id", "ids", "_id", "doc_id", "docid", "key", "uid", "uuid")
-#: Stand in for ids where nothing better is found. Never a text: it repeats, and models differ in cleaning it.
-WEAK_ID_NAMES = ("url", "image_path")
 
 
 def choose_vectors(candidates: Sequence[str], wanted: str | None, path: Path, *, what: str) -> str:

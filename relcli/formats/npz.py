@@ -16,9 +16,10 @@ from relcli.errors import FormatError
 from relcli.files import reading
 from relcli.formats.format import Format, Opened, check_shape, refuse_pickle
 from relcli.formats.ids import Ids, as_ids
-from relcli.formats.names import ID_NAMES, WEAK_ID_NAMES, by_name, choose_column, choose_vectors
+from relcli.formats.names import choose_column, choose_vectors
 from relcli.formats.npy import Header, notes_on, read_header, vector_dtype
 from relcli.formats.rows import DecodedRows
+from relcli.spaces.id_columns import IdColumn, Trust, in_order, trust_in
 
 
 def open_npz(path: Path, *, member: str | None, id_column: str | None) -> Opened:
@@ -34,13 +35,12 @@ def open_npz(path: Path, *, member: str | None, id_column: str | None) -> Opened
     shape, _, dtype = headers[chosen]
     kind = vector_dtype(dtype, path)
     n, d = check_shape(path, shape)
-    ids = _choose_ids({name: header for name, header in headers.items() if name != chosen}, id_column, path)
+    others = {name: header for name, header in headers.items() if name != chosen}
     return Opened(
         DecodedRows((n, d), partial(_load, path, chosen)),
         kind,
-        read_ids=partial(_load_ids, path, ids) if ids else None,
-        id_source=f"array {ids!r}",
-        member=chosen,
+        _id_columns(path, others, n, id_column),
+        chosen,
         notes=notes_on(kind),
     )
 
@@ -71,15 +71,26 @@ def _explain(path: Path, headers: Mapping[str, Header]) -> list[str]:
     return []
 
 
-def _choose_ids(headers: Mapping[str, Header], wanted: str | None, path: Path) -> str | None:
+def _id_columns(path: Path, headers: Mapping[str, Header], rows: int, wanted: str | None) -> tuple[IdColumn, ...]:
     if wanted is not None:
-        chosen: str | None = choose_column(list(headers), wanted, path)
+        choose_column(list(headers), wanted, path)
+        trusts = {wanted: Trust.GIVEN}
     else:
         flat = [name for name, (shape, _, _) in headers.items() if len(shape) == 1]
-        chosen = by_name(flat, (*ID_NAMES, *WEAK_ID_NAMES))
-    if chosen is not None and headers[chosen][2].hasobject:
-        raise refuse_pickle(path)
-    return chosen
+        trusts = {name: trust for name in flat if (trust := trust_in(name)) is not None}
+    found = []
+    for name, trust in trusts.items():
+        shape, _, dtype = headers[name]
+        if trust is Trust.UNNAMED and not (dtype.kind in "iuUS" and shape == (rows,)):
+            continue
+        if dtype.hasobject:
+            raise refuse_pickle(path)
+        found.append(_id_column(path, name, trust))
+    return in_order(found)
+
+
+def _id_column(path: Path, name: str, trust: Trust) -> IdColumn:
+    return IdColumn(name, f"array {name!r}", trust, partial(_load_ids, path, name))
 
 
 def _load(path: Path, name: str) -> NDArray[Any]:

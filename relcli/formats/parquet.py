@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,33 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relcli.files import atomic_path
+from relcli.formats.arrow_tables import ParquetTable
 from relcli.formats.format import Format, Opened
 from relcli.formats.ids import Ids
 from relcli.formats.tables import open_table
-
-_BATCH = 16_384
-
-
-@dataclass(frozen=True)
-class ParquetTable:
-    """A Parquet file, read row group by row group."""
-
-    path: Path
-
-    def describe(self) -> tuple[Any, int]:
-        """Return the Arrow schema and the number of rows."""
-        import pyarrow.parquet as pq
-
-        with pq.ParquetFile(self.path) as file:
-            return file.schema_arrow, file.metadata.num_rows
-
-    def batches(self, column: str) -> Iterator[Any]:
-        """Yield a column as Arrow arrays."""
-        import pyarrow.parquet as pq
-
-        with pq.ParquetFile(self.path) as file:
-            for batch in file.iter_batches(_BATCH, columns=[column]):
-                yield batch.column(column)
 
 
 def open_parquet(path: Path, *, member: str | None, id_column: str | None) -> Opened:

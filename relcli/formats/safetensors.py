@@ -17,9 +17,10 @@ from relcli.errors import FormatError, IdError, OutputError
 from relcli.files import atomic_path
 from relcli.formats.format import BFLOAT16, SAVED_DTYPES, Format, Opened, check_shape, read_provenance
 from relcli.formats.ids import Ids, as_ids, from_bytes, from_list
-from relcli.formats.names import ID_NAMES, WEAK_ID_NAMES, by_name, choose_column, choose_vectors
+from relcli.formats.names import choose_column, choose_vectors
 from relcli.formats.npy import INTEGERS, notes_on
 from relcli.formats.rows import MappedRows
+from relcli.spaces.id_columns import IdColumn, Trust, given_column, in_order, trust_in
 
 #: What the library itself refuses to read: a header, which holds the ids, of more bytes.
 MAX_HEADER = 100_000_000
@@ -58,15 +59,9 @@ def open_safetensors(path: Path, *, member: str | None, id_column: str | None) -
     n, d = check_shape(path, tensor.shape)
     if "float" not in tensor.dtype and tensor.dtype not in INTEGERS:
         raise FormatError(f"{path}, tensor {chosen!r} holds {tensor.dtype}: vectors are floats, int8 or uint8.")
-    ids = _choose_ids(tensors, metadata, id_column, path)
-    if ids is None:
-        source, read_ids = None, None
-    elif ids in tensors:
-        source, read_ids = f"tensor {ids!r}", partial(_ids_of_tensor, path, ids, tensors[ids])
-    else:
-        source, read_ids = f"metadata {ids!r}", partial(_ids_of_metadata, path, ids, metadata[ids])
+    columns = _id_columns(path, tensors, metadata, n, id_column)
     notes, made = notes_on(tensor.dtype), read_provenance(metadata.get("relcli"))
-    return Opened(tensor.rows(path, (n, d)), tensor.dtype, read_ids, source, chosen, notes, made)
+    return Opened(tensor.rows(path, (n, d)), tensor.dtype, columns, chosen, notes, made)
 
 
 def save_safetensors(
@@ -131,18 +126,35 @@ def _open_keyed(path: Path, tensors: Mapping[str, Tensor]) -> Opened | None:
     n, d = check_shape(path, (len(tensors), first.shape[0]))
     # the format leaves no gaps between tensors, so equal ones in file order are one matrix
     rows = first.rows(path, (n, d))
-    return Opened(rows, first.dtype, partial(from_list, list(tensors), str(path)), "tensor names")
+    return Opened(rows, first.dtype, (given_column("tensor names", from_list(list(tensors), str(path))),))
 
 
-def _choose_ids(
-    tensors: Mapping[str, Tensor], metadata: Mapping[str, str], wanted: str | None, path: Path
-) -> str | None:
+def _id_columns(
+    path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str], rows: int, wanted: str | None
+) -> tuple[IdColumn, ...]:
     if wanted is not None:
-        return choose_column([*tensors, *metadata], wanted, path)
-    tensor = by_name((name for name in tensors if "float" not in tensors[name].dtype), ID_NAMES)
-    if tensor is not None:
-        return tensor
-    return by_name(metadata, ("ids",)) or by_name(tensors, WEAK_ID_NAMES)
+        chosen = choose_column([*tensors, *metadata], wanted, path)
+        return (_id_column(path, tensors, metadata, chosen, Trust.GIVEN),)
+    found = []
+    for name, tensor in tensors.items():
+        trust = trust_in(name)
+        whole = "float" not in tensor.dtype
+        if trust is Trust.UNNAMED and not (whole and tensor.shape == (rows,)):
+            continue
+        if trust is not None and (whole or trust is Trust.WEAK):
+            found.append(_id_column(path, tensors, metadata, name, trust))
+    if not (found and min(column.trust for column in found) is Trust.NAMED):
+        listed = (name for name in metadata if name.lower() == "ids" and name not in tensors)
+        found += [_id_column(path, tensors, metadata, name, Trust.NAMED) for name in listed]
+    return in_order(found)
+
+
+def _id_column(
+    path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str], name: str, trust: Trust
+) -> IdColumn:
+    if name in tensors:
+        return IdColumn(name, f"tensor {name!r}", trust, partial(_ids_of_tensor, path, name, tensors[name]))
+    return IdColumn(name, f"metadata {name!r}", trust, partial(_ids_of_metadata, path, name, metadata[name]))
 
 
 def _ids_of_tensor(path: Path, name: str, tensor: Tensor) -> Ids:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from relcli.errors import FormatError, UsageError
 from relcli.files import existing
-from relcli.formats.ids import is_sidecar
 
 
 def split_member(source: str | Path, key: str | None) -> tuple[str, str | None]:
@@ -84,6 +83,11 @@ def distinct_names(places: Sequence[str]) -> list[str]:
             if len({names[place] for place in group}) >= different:
                 break
     return names
+
+
+def is_sidecar(path: Path) -> bool:
+    """Return whether a file is called like the ids or metadata of another one."""
+    return path.stem.lower().endswith((".ids", "_ids", ".meta"))
 
 
 def natural(path: Path) -> list[tuple[int, int, str]]:

@@ -1,35 +1,21 @@
-"""Arrow tables, as Parquet and Arrow files hold them: the column with the vectors, the one with the ids."""
+"""Spaces in tables of Arrow: the column with the vectors, and those that may hold ids."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from relcli.errors import FormatError, IdError, UsageError, VectorError, first_few
+from relcli.errors import FormatError, UsageError, VectorError, first_few
 from relcli.files import reading
+from relcli.formats.arrow_tables import Table, id_columns, read_ids
 from relcli.formats.format import Opened, check_shape, read_provenance
-from relcli.formats.ids import Ids, from_arrow, may_hold_ids
-from relcli.formats.names import ID_NAMES, WEAK_ID_NAMES, by_name, choose_column, choose_vectors
+from relcli.formats.names import choose_vectors
 from relcli.formats.rows import DecodedRows, collect
-
-
-class Table(Protocol):
-    """A table in a file: a picklable value that opens the file anew for each question."""
-
-    @property
-    def path(self) -> Path: ...
-
-    def describe(self) -> tuple[Any, int]:
-        """Return the Arrow schema and the number of rows."""
-
-    def batches(self, column: str) -> Iterator[Any]:
-        """Yield a column as Arrow arrays, a moderate number of rows at a time."""
+from relcli.spaces.id_columns import take_alone
 
 
 def open_table(table: Table, *, member: str | None, id_column: str | None) -> Opened:
@@ -46,14 +32,14 @@ def open_table(table: Table, *, member: str | None, id_column: str | None) -> Op
     kind = schema.field(chosen).type
     d = _width(table, chosen, kind) if n else 1
     n, d = check_shape(path, (n, d))
-    ids = _choose_ids(schema, chosen, id_column, path)
+    columns = id_columns(table, schema, besides=[chosen], wanted=id_column)
+    ids = take_alone(columns)
     dtype = np.dtype(f"float{_storage(kind).value_type.bit_width}")
     return Opened(
-        DecodedRows((n, d), partial(_decode, table, chosen, ids, (n, d), dtype)),
+        DecodedRows((n, d), partial(_decode, table, chosen, ids.name if ids else None, (n, d), dtype)),
         dtype.name,
-        read_ids=partial(_read_ids, table, ids) if ids else None,
-        id_source=f"column {ids!r}",
-        member=chosen,
+        columns,
+        chosen,
         provenance=read_provenance((schema.metadata or {}).get(b"relcli")),
     )
 
@@ -87,35 +73,6 @@ def _width(table: Table, column: str, kind: Any) -> int:
     raise VectorError(f"{table.path}, column {column!r} holds nothing but nulls.")
 
 
-def _choose_ids(schema: Any, vectors: str, wanted: str | None, path: Path) -> str | None:
-    names = [name for name in schema.names if name != vectors]
-    if wanted is not None:
-        return choose_column(names, wanted, path)
-    fit = [name for name in names if may_hold_ids(schema.field(name).type)]
-    found = by_name(fit, ID_NAMES) or _pandas_index(schema, fit) or by_name(fit, WEAK_ID_NAMES)
-    odd = by_name(names, ID_NAMES)
-    if found is None and odd is not None:
-        # rows must never be paired by number because a column of ids was passed over
-        raise IdError(
-            f"{path}, column {odd!r} holds {schema.field(odd).type}, which no ids are read from. Store ids as integers "
-            "or strings, name another column with --id-column, or give a file of ids."
-        )
-    return found
-
-
-def _pandas_index(schema: Any, names: Sequence[str]) -> str | None:
-    stored = json.loads((schema.metadata or {}).get(b"pandas", b"{}"))
-    # a range index is a dictionary here: it says no more than the row number
-    columns = stored.get("index_columns", [])
-    return columns[0] if len(columns) == 1 and columns[0] in names else None
-
-
-def _read_ids(table: Table, column: str) -> Ids:
-    import pyarrow as pa
-
-    return from_arrow(pa.chunked_array(list(table.batches(column))), f"{table.path}, column {column!r}")
-
-
 def _decode(table: Table, column: str, ids: str | None, shape: tuple[int, int], dtype: np.dtype) -> NDArray[Any]:
     with reading(table.path, "a table of vectors"):
         return collect(_blocks(table, column, ids, shape[1]), shape, dtype)
@@ -145,7 +102,7 @@ def _blocks(table: Table, column: str, ids: str | None, d: int) -> Iterator[NDAr
 def _null_rows(table: Table, column: str, ids: str | None) -> VectorError:
     empty = np.concatenate([array.is_null().to_numpy(zero_copy_only=False) for array in table.batches(column)])
     rows = np.flatnonzero(empty)
-    named = _read_ids(table, ids)[rows].tolist() if ids else [f"row {row}" for row in rows]
+    named = read_ids(table, ids)[rows].tolist() if ids else [f"row {row}" for row in rows]
     return VectorError(
         f"{table.path}, column {column!r} has {len(rows):,} of {len(empty):,} rows without a vector: "
         f"{first_few(named)}. Drop them, or embed them."

@@ -15,6 +15,7 @@ from relcli.files import reading
 from relcli.formats.format import Format, Opened, check_shape
 from relcli.formats.rows import as_slice
 from relcli.formats.words import HEADER, has_controls, refuse_names
+from relcli.spaces.id_columns import given_column
 
 _DTYPE = np.dtype("<f4")
 _LONGEST_WORD = 1 << 16
@@ -73,7 +74,7 @@ def open_word2vec(path: Path, *, member: str | None, id_column: str | None) -> O
         )
     starts, words = _walk(path, held, len(first) + 1, n, d)
     ids = np.array(words, np.str_)
-    return Opened(WordRows(path, starts, d), "float32", read_ids=lambda: ids, id_source="words")
+    return Opened(WordRows(path, starts, d), "float32", (given_column("words", ids),))
 
 
 def _walk(path: Path, held: mmap.mmap, at: int, n: int, d: int) -> tuple[NDArray[np.int64], list[str]]:

@@ -16,6 +16,7 @@ from relcli.formats.format import Format, Opened, check_shape
 from relcli.formats.ids import Ids
 from relcli.formats.lines import Block, LineRows, as_text, join, read_blocks
 from relcli.formats.rows import keep_small
+from relcli.spaces.id_columns import given_column
 
 HEADER = re.compile(rb"(\d{1,18})[ \t]+(\d{1,9})")
 _NUMBER = re.compile(rb"[+-]?(?:(?:\d+\.?(\d*)|\.(\d+))(e[+-]?\d+)?|nan|inf|infinity)", re.IGNORECASE)
@@ -59,7 +60,7 @@ def open_words(path: Path, *, member: str | None, id_column: str | None) -> Open
     check_shape(path, (len(row_starts), d))
     ids = np.concatenate(words)
     rows = LineRows(path, row_starts, d, partial(_decode, path, 2 if header else 1, d))
-    return Opened(keep_small(rows, np.dtype(np.float32)), "float32", read_ids=lambda: ids, id_source="words")
+    return Opened(keep_small(rows, np.dtype(np.float32)), "float32", (given_column("words", ids),))
 
 
 def refuse_names(path: Path, member: str | None, id_column: str | None) -> None:

@@ -394,6 +394,8 @@ def _coverage(name: str, join: Mapping[str, Any]) -> Reading:
     pairs, x_rows, y_rows = (join.get(key) for key in ("pairs", "x_rows", "y_rows"))
     if not (isinstance(pairs, int) and isinstance(x_rows, int) and isinstance(y_rows, int)) or 0 in (x_rows, y_rows):
         return Reading(None, "the report does not say how its rows were joined")
+    if join.get("by") == "row number":
+        return Reading(None, "rows were paired by their number, since neither side has ids")
     out_of = {"coverage": max(x_rows, y_rows), "coverage.x": x_rows, "coverage.y": y_rows}[name]
     return Reading(pairs / out_of)
 

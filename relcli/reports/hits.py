@@ -22,7 +22,7 @@ from relcli.reports.schema import (
     space_schema,
     text,
 )
-from relcli.reports.table import aligned, fact_grid, marked, print_parts
+from relcli.reports.table import aligned, before_all, fact_grid, marked, print_parts
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -63,6 +63,7 @@ def to_text(retrieval: Retrieval, found: Sequence[QueryHits], *, width: int = 80
 
 
 def _parts(retrieval: Retrieval, found: Sequence[QueryHits], console: Console) -> Iterator[RenderableType]:
+    yield from before_all(retrieval.notes)
     yield _header(retrieval, console.width)
     vias = list(dict.fromkeys(one.via for one in found))
     for table in _tables(found, vias, console):
@@ -277,7 +278,7 @@ def _below(retrieval: Retrieval, intervals: bool) -> Iterator[RenderableType]:
             what = f"{score.view}: {retrieval.settings['index']} finds"
             lines.append(("index", f"{what} {_figure(score)} of the exact {retrieval.settings['k']} best"))
     reasons = dict.fromkeys(score.undefined_because for score in figures if score.undefined_because)
-    notes = [f"{phrases.MISSING} {reason}" for reason in reasons] + list(retrieval.notes)
+    notes = [f"{phrases.MISSING} {reason}" for reason in reasons] + phrases.calm(retrieval.notes)
     notes += [f"{side}: {note}" for side in "xy" for note in getattr(retrieval, side).get("notes") or ()]
     lines += [("note", note) for note in notes]
     if lines:

@@ -69,6 +69,7 @@ def to_html(report: Report, figures: Sequence[Figure] = (), *, without: str = NO
     names = " ↔ ".join(str(space.get("name", side)) for side, space in (("x", report.x), ("y", report.y)))
     title = _text(f"relcli {report.command}: {names}")
     sections = [
+        ("first", "Before all else", _list(map(_text, phrases.urgent(report.notes)))),
         ("compared", "What was compared", _facts(report)),
         ("checks", "Checks", _checks(report)),
         ("notes", "Notes", _list(map(_text, phrases.note_lines(report)))),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 #: major.minor of the JSON document; an added key is a minor step, anything else a major one.
-INSPECTION_VERSION = "1.0"
+INSPECTION_VERSION = "1.1"
 
 Facts = Mapping[str, Any]
 
@@ -114,6 +114,7 @@ _SPACE: dict[str, Any] = {
     "dim": _count("Number of dimensions."),
     "id_source": _text("Where the ids came from."),
     "first_ids": _list({"type": "string"}, "The first few ids."),
+    "id_columns": _list({"type": "string"}, "Other columns, tensors, keys or files that could hold the ids."),
     "sha256": _text("Digest of the files, where asked for."),
     "provenance": {"type": ["object", "null"], "description": "What the file says of how its vectors were made."},
     "bad_rows": _object(
@@ -167,6 +168,7 @@ _LINES: tuple[tuple[str, Callable[[Facts], str]], ...] = (
     ("shape", lambda s: f"{s['rows']:,} × {s['dim']:,}"),
     ("ids", lambda s: s["id_source"]),
     ("first ids", lambda s: ", ".join(s["first_ids"])),
+    ("other id columns", lambda s: ", ".join(s.get("id_columns", ()))),
     ("made by", lambda s: _made(s["provenance"])),
     ("sha256", lambda s: s["sha256"] or ""),
     ("NaN / Inf / zero rows", lambda s: " / ".join(f"{s['bad_rows'][kind]:,}" for kind in ("nan", "inf", "zero"))),

@@ -15,6 +15,7 @@ def to_markdown(report: Report) -> str:
     x, y = (code(space.get("name")) for space in (report.x, report.y))
     blocks = [
         f"### relcli {report.command}: {x} ↔ {y}",
+        urgent_paragraph(report.notes),
         bullets(f"{mark} {escape(line)}" for mark, line in phrases.check_lines(report.checks)),
         fact_bullets(_facts(report)),
         _table(report, phrases.columns_for(report, "value", "interval", "chance")),
@@ -29,6 +30,11 @@ def to_markdown(report: Report) -> str:
         _folded("Definitions and citations", bullets(_definitions(report))),
     ]
     return paragraphs(blocks)
+
+
+def urgent_paragraph(notes: Iterable[str]) -> str:
+    """Return the urgent ones of some notes, in bold; nothing where none is."""
+    return bullets(f"**{escape(note)}**" for note in phrases.urgent(notes))
 
 
 def _facts(report: Report) -> dict[str, list[str]]:

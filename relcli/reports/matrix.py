@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from relcli.reports.delimited import csv_text
-from relcli.reports.markdown import bullets, code, escape, markdown_table, paragraphs
-from relcli.reports.phrases import MISSING
+from relcli.reports.markdown import bullets, code, escape, markdown_table, paragraphs, urgent_paragraph
+from relcli.reports.phrases import MISSING, calm
 from relcli.reports.schema import free, list_of, maybe, object_of, space_schema, study_schema, text
 from relcli.reports.study import blocks, shown, wrapped
 from relcli.reports.study import study_json as to_json
-from relcli.reports.table import as_text, plain_table, printed
+from relcli.reports.table import as_text, before_all, plain_table, printed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -175,6 +175,7 @@ def _legend(matrix: Matrix) -> list[list[str]]:
 def _parts(matrix: Matrix, width: int) -> Iterator[Any]:
     from rich.text import Text
 
+    yield from before_all(matrix.notes)
     yield Text(f"{len(matrix.spaces)} spaces", "bold")
     for line in wrapped(_facts(matrix), width):
         yield Text(line)
@@ -191,9 +192,9 @@ def _parts(matrix: Matrix, width: int) -> Iterator[Any]:
         for line in wrapped([_correlated(matrix)], width):
             yield Text(line, "bold")
         yield plain_table(_CORRELATED, _correlation_rows(matrix), left=2)
-    if matrix.notes:
+    if calm(matrix.notes):
         yield ""
-    for line in wrapped((f"note {note}" for note in matrix.notes), width):
+    for line in wrapped((f"note {note}" for note in calm(matrix.notes)), width):
         yield Text(line)
 
 
@@ -215,6 +216,7 @@ def to_markdown(matrix: Matrix) -> str:
     """Return the tables in Markdown."""
     parts = [
         f"### relcli matrix: {len(matrix.spaces)} spaces",
+        urgent_paragraph(matrix.notes),
         bullets(map(escape, _facts(matrix))),
     ]
     for of_measure in matrix.matrices:
@@ -224,7 +226,7 @@ def to_markdown(matrix: Matrix) -> str:
     if matrix.correlations:
         rows = [[*map(escape, row)] for row in _correlation_rows(matrix)]
         parts += [f"**{escape(_correlated(matrix))}**", markdown_table(_CORRELATED, rows, left=2)]
-    parts.append(bullets(map(escape, matrix.notes)))
+    parts.append(bullets(map(escape, calm(matrix.notes))))
     return paragraphs(parts)
 
 

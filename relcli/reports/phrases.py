@@ -207,11 +207,26 @@ def _significant(value: float, digits: int) -> str:
     return f"{float(f'{value:.{max(digits, whole)}g}')!r}"
 
 
+def is_urgent(note: str) -> bool:
+    """Return whether a note begins in capitals: it says that the comparison may not be what it seems."""
+    return note.partition(":")[0].isupper() and note.partition(":")[0].count(" ") > 0
+
+
+def urgent(notes: Iterable[str]) -> list[str]:
+    """Return the notes that stand before everything else."""
+    return [note for note in notes if is_urgent(note)]
+
+
+def calm(notes: Iterable[str]) -> list[str]:
+    """Return the notes that stand below the figures."""
+    return [note for note in notes if not is_urgent(note)]
+
+
 def note_lines(report: Report) -> list[str]:
-    """Return the notes on the report, then those on each space."""
+    """Return the notes on the report that are not urgent, then those on each space."""
     spaces = (("x", report.x), ("y", report.y))
     return [
-        *report.notes,
+        *calm(report.notes),
         *(f"{side}: {note}" for side, space in spaces for note in space.get("notes") or ()),
     ]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from relcli.errors import counted
 from relcli.reports import phrases
 from relcli.reports.delimited import csv_text
-from relcli.reports.markdown import bullets, code, escape, fact_bullets, markdown_table, paragraphs
+from relcli.reports.markdown import bullets, code, escape, fact_bullets, markdown_table, paragraphs, urgent_paragraph
 from relcli.reports.report import document_of, json_text, json_value
 from relcli.reports.schema import (
     Schema,
@@ -23,7 +23,7 @@ from relcli.reports.schema import (
     space_schema,
     text,
 )
-from relcli.reports.table import as_text, fact_grid, marked, plain_table, printed
+from relcli.reports.table import as_text, before_all, fact_grid, marked, plain_table, printed
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -177,13 +177,13 @@ def to_csv(found: Recommendation) -> str:
 def to_markdown(found: Recommendation) -> str:
     """Return the tables and what they rest on."""
     blocks = [f"### relcli recommend: {code(found.x['name'])} → {code(found.y['name'])}"]
-    blocks.append(fact_bullets(_facts(found)))
+    blocks += [urgent_paragraph(found.notes), fact_bullets(_facts(found))]
     for choice in found.choices:
         headings, rows = _figures(choice)
         chance = f"chance {_LABELS[choice.measure]} {phrases.number(choice.chance)}"
         blocks.append(f"**For {choice.purpose}**: {code(choice.flags)} ({chance})")
         blocks.append(markdown_table(headings, [[*map(escape, row)] for row in rows], left=1))
-    blocks.append(bullets(map(escape, found.notes)))
+    blocks.append(bullets(map(escape, phrases.calm(found.notes))))
     return paragraphs(blocks)
 
 
@@ -208,6 +208,7 @@ def print_recommendation(found: Recommendation, console: Console) -> None:
 def _parts(found: Recommendation, width: int) -> Iterator[RenderableType]:
     from rich.text import Text
 
+    yield from before_all(found.notes)
     yield fact_grid(_facts(found), width)
     for choice in found.choices:
         yield ""
@@ -225,9 +226,9 @@ def _parts(found: Recommendation, width: int) -> Iterator[RenderableType]:
         yield Text(f"recommended: {choice.flags}")
         if why := _why(choice):
             yield Text(why)
-    if found.notes:
+    if phrases.calm(found.notes):
         yield ""
-        yield marked(("note", note) for note in found.notes)
+        yield marked(("note", note) for note in phrases.calm(found.notes))
 
 
 def _why(choice: Choice) -> str:

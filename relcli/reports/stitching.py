@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from relcli.reports import phrases
 from relcli.reports.classes import class_blocks
 from relcli.reports.delimited import csv_text
-from relcli.reports.markdown import bullets, code, escape, fact_bullets, markdown_table, paragraphs
+from relcli.reports.markdown import bullets, code, escape, fact_bullets, markdown_table, paragraphs, urgent_paragraph
 from relcli.reports.report import Group, Score, document_of, json_text, json_value
 from relcli.reports.schema import (
     Schema,
@@ -23,7 +23,7 @@ from relcli.reports.schema import (
     space_schema,
     text,
 )
-from relcli.reports.table import as_text, fact_grid, marked, plain_table, printed
+from relcli.reports.table import as_text, before_all, fact_grid, marked, plain_table, printed
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -184,11 +184,12 @@ def to_markdown(found: Stitching, *, per_class: bool = False) -> str:
     headings, rows = _figures(found)
     blocks = [
         "### relcli stitch: " + ", ".join(code(space["name"]) for space in found.spaces),
+        urgent_paragraph(found.notes),
         fact_bullets(_facts(found)),
         markdown_table(headings, [[*map(escape, row)] for row in rows], left=3),
         *(block for title, classes in _class_tables(found, per_class) for block in class_blocks(title, *classes)),
         bullets(f"{mark} {escape(line)}" for mark, line in phrases.check_lines(found.checks)),
-        bullets(map(escape, (*_reasons(found), *found.notes))),
+        bullets(map(escape, (*_reasons(found), *phrases.calm(found.notes)))),
     ]
     return paragraphs(blocks)
 
@@ -214,6 +215,7 @@ def print_stitching(found: Stitching, console: Console, *, per_class: bool = Fal
 def _parts(found: Stitching, width: int, per_class: bool) -> Iterator[RenderableType]:
     from rich.text import Text
 
+    yield from before_all(found.notes)
     yield fact_grid(_facts(found), width)
     yield ""
     yield _by_pair(found)
@@ -221,7 +223,7 @@ def _parts(found: Stitching, width: int, per_class: bool) -> Iterator[Renderable
         yield ""
         yield Text(title, style="bold")
         yield plain_table(headings, rows, left=1, folded=True)
-    notes = (("note", line) for line in (*_reasons(found), *found.notes))
+    notes = (("note", line) for line in (*_reasons(found), *phrases.calm(found.notes)))
     lines = [*phrases.check_lines(found.checks), *notes]
     if lines:
         yield ""

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from relcli.reports.delimited import csv_text
-from relcli.reports.markdown import bullets, code, escape, markdown_table, paragraphs
+from relcli.reports.markdown import bullets, code, escape, markdown_table, paragraphs, urgent_paragraph
+from relcli.reports.phrases import calm
 from relcli.reports.schema import count, free, list_of, maybe, object_of, space_schema, study_schema, text
 from relcli.reports.study import blocks, shown, spread, wrapped
 from relcli.reports.study import study_json as to_json
-from relcli.reports.table import as_text, plain_table, printed
+from relcli.reports.table import as_text, before_all, plain_table, printed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -159,6 +160,7 @@ def _vias(sweep: Sweep) -> list[str]:
 def _parts(sweep: Sweep, width: int) -> Iterator[Any]:
     from rich.text import Text
 
+    yield from before_all(sweep.notes)
     yield Text(f"{sweep.x.get('name')} ↔ {sweep.y.get('name')}", "bold")
     for line in wrapped(_facts(sweep), width):
         yield Text(line)
@@ -176,7 +178,7 @@ def _parts(sweep: Sweep, width: int) -> Iterator[Any]:
         yield Text("* the fewest anchors within one standard error of the best:")
         for line in wrapped(_advice(sweep), width, indent="  "):
             yield Text(line)
-    for line in wrapped((f"note {note}" for note in sweep.notes), width):
+    for line in wrapped((f"note {note}" for note in calm(sweep.notes)), width):
         yield Text(line)
 
 
@@ -193,7 +195,7 @@ def to_text(sweep: Sweep) -> str:
 def to_markdown(sweep: Sweep) -> str:
     """Return the tables in Markdown."""
     names = " ↔ ".join(code(space.get("name")) for space in (sweep.x, sweep.y))
-    parts = [f"### relcli sweep: {names}", bullets(map(escape, _facts(sweep)))]
+    parts = [f"### relcli sweep: {names}", urgent_paragraph(sweep.notes), bullets(map(escape, _facts(sweep)))]
     for via in _vias(sweep):
         headings, rows = _score_rows(sweep, via)
         cells = [[escape(cell) for cell in row] for row in rows]
@@ -202,7 +204,7 @@ def to_markdown(sweep: Sweep) -> str:
     if sweep.recommended:
         parts.append("\\* the fewest anchors within one standard error of the best:")
         parts.append(bullets(map(escape, _advice(sweep))))
-    parts.append(bullets(map(escape, sweep.notes)))
+    parts.append(bullets(map(escape, calm(sweep.notes))))
     return paragraphs(parts)
 
 

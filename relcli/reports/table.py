@@ -90,6 +90,7 @@ def to_text(report: Report, *, width: int = 80) -> str:
 
 
 def _parts(report: Report, console: Console) -> Iterator[RenderableType]:
+    yield from before_all(report.notes)
     yield _header(report, console.width)
     for table in _score_tables(report, console):
         yield ""
@@ -165,6 +166,16 @@ def marked(lines: Iterable[tuple[str | Text, str]]) -> Table:
     for mark, line in lines:
         grid.add_row(mark, Text(line))
     return grid
+
+
+def before_all(notes: Iterable[str]) -> Iterator[RenderableType]:
+    """Yield the urgent ones of some notes, and an empty line below them; nothing where none is."""
+    from rich.text import Text
+
+    lines = phrases.urgent(notes)
+    if lines:
+        yield marked((Text("!", style=MARKS["!"]), line) for line in lines)
+        yield ""
 
 
 def plain_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, left: int, folded: bool = False) -> Table:

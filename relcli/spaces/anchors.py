@@ -51,6 +51,10 @@ class AnchorList:
     y_ids: Ids
     source: str
 
+    def side(self, side: str) -> Ids:
+        """Return the ids of x, or of y."""
+        return self.x_ids if side == "x" else self.y_ids
+
 
 @dataclass(frozen=True)
 class AnchorChoice:

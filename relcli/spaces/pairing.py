@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any, Literal
 
 import numpy as np
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 
 from relcli.arrays import Floats
 from relcli.errors import IdError, JoinError, UsageError, counted, first_few
+from relcli.spaces.id_columns import ROW_NUMBER
+from relcli.spaces.shared_ids import check_decided
 from relcli.spaces.space import Space
 
 Ids = NDArray[np.str_]
@@ -116,6 +119,10 @@ class PairedSpaces:
         `pairs` says which id of x goes with which id of y where their names differ. Where neither side
         has ids, rows pair by number (refused if `strict`, or if the counts differ).
         """
+        for space, side in ((x, "x"), (y, "y")):
+            check_decided(space, flag=f"--id-column-{side}")
+        if strict:
+            refuse_twice(x, y)
         if not (x.origin.ids_given or y.origin.ids_given) and pairs is None:
             _check_row_numbers(x, y, strict=strict)
             return cls._paired(x, y, np.arange(len(x)), np.arange(len(y)), by="row number", seed=seed)
@@ -123,8 +130,9 @@ class PairedSpaces:
             with_ids, without = (x, y) if x.origin.ids_given else (y, x)
             side = "y" if without is y else "x"
             raise JoinError(
-                f"{with_ids.name} has ids ({with_ids.origin.id_source}), {without.name} has none: rows "
-                f"cannot be matched. Name the ids of {without.name} with --ids-{side} FILE or --id-column."
+                f"{with_ids.name} has ids ({with_ids.origin.id_source}), {without.name} has none: rows cannot be "
+                f"matched.{_beside(without, side)} Name the ids of {without.name} with --ids-{side} FILE or "
+                f"--id-column-{side}; --id-column {ROW_NUMBER} pairs rows by their number."
             )
         first_x, dropped_x = unique_rows(x, on_duplicate)
         first_y, dropped_y = unique_rows(y, on_duplicate)
@@ -136,8 +144,8 @@ class PairedSpaces:
         if not len(at_x):
             raise JoinError(
                 f"{x.name} and {y.name} share no ids: {len(x):,} like {str(x.ids[0])!r}, {len(y):,} like "
-                f"{str(y.ids[0])!r}. Name the id column with --id-column, give ids with --ids-x/--ids-y, a "
-                "table x_id<TAB>y_id with --pairs, or make the ids match."
+                f"{str(y.ids[0])!r}. Name the id columns with --id-column-x and --id-column-y, give ids with "
+                "--ids-x/--ids-y, a table x_id<TAB>y_id with --pairs, or make the ids match."
             )
         dropped = (("duplicate ids in x", dropped_x), ("duplicate ids in y", dropped_y))
         return cls._paired(
@@ -260,13 +268,63 @@ def _check_row_numbers(x: Space, y: Space, *, strict: bool) -> None:
     if len(x) != len(y):
         raise JoinError(
             f"Neither side has ids, and the row counts differ: {x.name} has {len(x):,} rows, {y.name} "
-            f"{len(y):,}. Give ids with --ids-x and --ids-y."
+            f"{len(y):,}.{_beside(x, 'x')}{_beside(y, 'y')} Give ids with --ids-x and --ids-y."
         )
     if strict:
         raise JoinError(
             f"Neither {x.name} nor {y.name} has ids, and --strict forbids pairing their {len(x):,} rows by "
-            "number. Give ids with --ids-x and --ids-y."
+            f"number.{_beside(x, 'x')}{_beside(y, 'y')} Give ids with --ids-x and --ids-y."
         )
+
+
+def _beside(space: Space, side: str) -> str:
+    """Return what to do where a list of as many ids lies beside a dump without ids."""
+    near = space.origin.ids_beside
+    return f" {near} holds {len(space):,} ids, as many as {space.name} has rows: --ids-{side} {near}." if near else ""
+
+
+def same_file(x: Space, y: Space) -> bool:
+    """Return whether both spaces are the same vectors of files with the same digest."""
+    return x.origin.sha256 is not None and (x.origin.sha256, x.origin.member) == (y.origin.sha256, y.origin.member)
+
+
+def refuse_twice(x: Space, y: Space) -> None:
+    """Raise a JoinError where both spaces are the same file."""
+    if same_file(x, y):
+        raise JoinError(f"{_twice(x, y)}, and --strict forbids that. Name the dump of the other model.")
+
+
+def _twice(x: Space, y: Space) -> str:
+    alike = x.origin.path == y.origin.path
+    return (
+        f"{x.origin.path} is compared with itself"
+        if alike
+        else (
+            f"{x.origin.path} and {y.origin.path} are the same file to the byte (SHA-256 {str(x.origin.sha256)[:12]}…)"
+        )
+    )
+
+
+def first_notes(*spaces: Space, by_number: bool | None = None, refusing: bool = True) -> list[str]:
+    """
+    Return what a reader must know of a join before anything else: rows paired by number, a file compared with itself.
+
+    Each begins in capitals, and writers show such notes first. `by_number` is told where pairs were given, and
+    `refusing` whether the command has a --strict to refuse it by.
+    """
+    notes, refused = [], " (--strict refuses this)" if refusing else ""
+    if by_number is None:
+        by_number = not any(space.origin.ids_given for space in spaces)
+    if by_number:
+        sides = zip(spaces, "xy", strict=False) if len(spaces) == 2 else ()
+        notes.append(
+            f"ROWS PAIRED BY NUMBER: {'neither side' if len(spaces) == 2 else 'no space'} has ids, and rows in another "
+            f"order would be taken for one another{refused}.{''.join(_beside(*side) for side in sides)}"
+        )
+    twice = next(((x, y) for x, y in combinations(spaces, 2) if same_file(x, y)), None)
+    if twice:
+        notes.append(f"THE SAME FILE TWICE: {_twice(*twice)}{refused}.")
+    return notes
 
 
 def unique_rows(space: Space, policy: DuplicatePolicy) -> tuple[Index, int]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relcli.arrays import to_float32, to_float64
+from relcli.spaces.id_columns import IdColumn
 
 Projection = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
@@ -29,8 +30,10 @@ class Origin:
     Where a space came from: enough to name it in a report and to open it again.
 
     `files` are the files that hold the vectors, in the order of the rows; `id_source` is a phrase
-    such as "column 'id'" or "row numbers"; `ids_given` is False only for row numbers. `provenance`
-    is what the file says of how its vectors were made from others, None where it says nothing.
+    such as "column 'id'" or "row numbers"; `ids_given` is False only for row numbers. `id_columns` are all
+    columns of the files that may hold the ids, none where they were given, and `id_column` the one they were
+    taken from; `ids_beside` is a list of as many ids in the same folder that was not taken. `provenance` is what
+    the file says of how its vectors were made from others, None where it says nothing.
     """
 
     path: str
@@ -43,6 +46,9 @@ class Origin:
     sha256: str | None = None
     notes: tuple[str, ...] = ()
     provenance: dict[str, Any] | None = None
+    id_columns: tuple[IdColumn, ...] = ()
+    id_column: IdColumn | None = None
+    ids_beside: str | None = None
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ from relcli.spaces.anchors import (
     Anchors,
     settle_anchors,
 )
-from relcli.spaces.pairing import Ids, PairedSpaces
+from relcli.spaces.pairing import Ids, PairedSpaces, first_notes
 from relcli.spaces.relative import (
     Centering,
     RelativeProjection,
@@ -307,9 +307,7 @@ def _notes(
     sampled: int,
     scored: int,
 ) -> list[str]:
-    notes = []
-    if pair.by == "row number":
-        notes.append("neither side has ids: rows were paired by number (--strict refuses this)")
+    notes = first_notes(pair.x, pair.y, by_number=pair.by == "row number")
     if sampled < scored:
         notes.append(
             f"{sampled:,} of {scored:,} scored pairs are queries (--sample all takes every one); the gallery is whole"

@@ -20,7 +20,7 @@ from relcli.measures.interval import LEVEL, rate_interval
 from relcli.measures.matching import MOST
 from relcli.reports.report import Interval, Report, Score
 from relcli.spaces.anchors import AnchorChoice, AnchorList, Anchors, choose_anchors, rows_of, settle_anchors
-from relcli.spaces.pairing import Ids, Index, Mask, PairedSpaces, unique_rows
+from relcli.spaces.pairing import Ids, Index, Mask, PairedSpaces, first_notes, unique_rows
 from relcli.spaces.relative import anchor_facts, check_same_frame
 from relcli.spaces.space import Space
 
@@ -442,9 +442,11 @@ def _notes(
 ) -> list[str]:
     sure = int((found.confidence >= 0.5).sum())
     how = f"grown from {len(given):,} seeds" if given is not None else "found without anchors"
+    by_number = joined is not None and joined.by == "row number"
     notes = [
+        *first_notes(sides[0].space, sides[1].space, by_number=by_number),
         f"{EXPERIMENTAL}: {len(found):,} pairs were {how}, and {sure:,} of them are confirmed by others; the "
-        f"{len(frame):,} most confident are the anchors"
+        f"{len(frame):,} most confident are the anchors",
     ]
     if found.confirmed < discovery.ENOUGH:
         notes.append(
@@ -475,6 +477,4 @@ def _notes(
         notes.append("only rows that both sides share were searched: the search had that much from the ids")
     if joined is None:
         notes.append(f"how many pairs are right cannot be measured: {unknown}")
-    elif joined.by == "row number":
-        notes.append("neither side has ids: rows of the same number are taken to belong together (--strict does not)")
     return notes

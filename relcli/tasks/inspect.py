@@ -22,7 +22,9 @@ from relcli.engines.engine import Engine, Progress
 from relcli.errors import UsageError, first_few
 from relcli.reports.inspection import Inspection
 from relcli.spaces.anchors import ILL_CONDITIONED, AnchorList, anchor_quality
+from relcli.spaces.id_columns import possible
 from relcli.spaces.pairing import Ids, PairedSpaces
+from relcli.spaces.shared_ids import undecided
 from relcli.spaces.space import Space
 
 NEIGHBORS = 10
@@ -118,6 +120,7 @@ def _inspected(
         "dim": space.dim,
         "id_source": origin.id_source,
         "first_ids": space.ids[:3].tolist(),
+        "id_columns": [column.name for column in possible(origin.id_columns) if column is not origin.id_column],
         "sha256": origin.sha256,
         "provenance": origin.provenance,
         "bad_rows": {kind.lower(): len(bad.get(kind, ())) for kind in Census.KINDS},
@@ -299,8 +302,13 @@ def _flags(space: Space, facts: dict[str, Any], repeated: Ids, bad: dict[str, li
     if len(repeated):
         verb = "id stands" if len(repeated) == 1 else "ids stand"
         flags.append(f"{len(repeated):,} {verb} more than once ({first_few(list(repeated))}): --on-duplicate first")
-    if not space.origin.ids_given:
-        flags.append("it has no ids, so rows can only be paired by number: name a file of ids with --ids")
+    if columns := undecided(space):
+        names = first_few([column.name for column in columns])
+        flags.append(f"its ids may be in {names}, and nothing tells which: name the column with --id-column")
+    elif not space.origin.ids_given:
+        beside = space.origin.ids_beside
+        told = f"{beside} holds as many: --ids {beside}" if beside else "name a file of ids with --ids"
+        flags.append(f"it has no ids, so rows can only be paired by number: {told}")
     if facts["duplicate_rows"]:
         flags.append(
             f"{facts['duplicate_rows']:,} of {facts['rows']:,} rows repeat an earlier one: equal rows are each "

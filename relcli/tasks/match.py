@@ -20,7 +20,7 @@ from relcli.measures.interval import LEVEL, rate_interval
 from relcli.measures.matching import MOST
 from relcli.reports.report import Draws, Interval, Report, Score
 from relcli.spaces.anchors import AnchorChoice, AnchorList, Anchors, settle_anchors
-from relcli.spaces.pairing import Ids, PairedSpaces
+from relcli.spaces.pairing import Ids, PairedSpaces, first_notes
 from relcli.spaces.relative import anchor_facts, check_same_frame
 from relcli.spaces.space import Space
 
@@ -180,7 +180,8 @@ def _notes(
     options: Options,
     queries: int,
 ) -> list[str]:
-    notes = [f"{queries:,} rows that are no anchors were matched; y's in shuffled order, each given once"]
+    notes = first_notes(joined.x, joined.y, by_number=joined.by == "row number")
+    notes.append(f"{queries:,} rows that are no anchors were matched; y's in shuffled order, each given once")
     if options.queries is None and queries < QUERIES:
         notes.append(f"fewer than {QUERIES:,} rows are held out, so all of them were matched: chance is higher")
     if options.center:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ from relcli.reports.matrix import Matrix
 from relcli.reports.report import Score
 from relcli.reports.study import check_same
 from relcli.spaces.anchors import AnchorChoice, AnchorList, Anchors, choose_anchors, find_anchors, settle_anchors
-from relcli.spaces.pairing import Index, PairedSpaces, unique_rows
+from relcli.spaces.pairing import Index, PairedSpaces, first_notes, refuse_twice, unique_rows
 from relcli.spaces.relative import Centering, RelativeProjection, anchor_digest
 from relcli.spaces.similarity import parse_similarity, similarity_name
 from relcli.spaces.space import Space
@@ -157,7 +158,7 @@ def matrix(
             settings=_settings(options, len(wanted)),
             basis=basis,
             versions=versions(),
-            notes=tuple(_notes(cells, options, join, scores, names)),
+            notes=(*first_notes(*spaces), *_notes(cells, options, join, scores, names)),
             complete=complete,
         )
 
@@ -208,6 +209,9 @@ def _check(
 
 def _joined(spaces: Sequence[Space], options: Options) -> tuple[list[Space], dict[str, Any]]:
     """Return the spaces as they are to be paired, all with the same rows in the same order where ids are common."""
+    if options.strict:
+        for x, y in combinations(spaces, 2):
+            refuse_twice(x, y)
     given = [space for space in spaces if space.origin.ids_given]
     if given and len(given) < len(spaces):
         without = first_few([space.name for space in spaces if not space.origin.ids_given])
@@ -576,8 +580,6 @@ def _notes(
     scores: Scores | None,
     names: Sequence[str],
 ) -> Iterator[str]:
-    if join["by"] == "row number":
-        yield "no space has ids: rows were matched by number (--strict refuses this)"
     if join.get("dropped"):
         was = "was" if join["dropped"] == 1 else "were"
         yield f"{counted(join['dropped'], 'row')} with NaN, Inf or only zeros {was} left out"

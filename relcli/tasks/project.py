@@ -82,7 +82,7 @@ def project(
             f"{anchors.strategy}:{anchors.count} would choose other anchors in every space, and their relative "
             "vectors could not be compared. Write the ids of the anchors to a file, and give the same to all."
         )
-    ids = anchors.x_ids if options.side == "x" else anchors.y_ids
+    ids = anchors.side(options.side)
     at = _anchor_rows(space, ids)
 
     def projection(seen: Space) -> RelativeProjection:

@@ -29,7 +29,7 @@ from relcli.evaluation.vias import check_widths
 from relcli.reports.recommendation import MEASURES, Choice, Recommendation, beyond_chance
 from relcli.spaces.anchors import AnchorChoice, AnchorList, Anchors, settle_anchors
 from relcli.spaces.gallery import Gallery
-from relcli.spaces.pairing import Ids, PairedSpaces
+from relcli.spaces.pairing import Ids, PairedSpaces, first_notes
 from relcli.spaces.relative import anchor_facts, check_same_frame
 from relcli.spaces.space import Space
 
@@ -104,7 +104,7 @@ def recommend(
     ]
     ways = {purpose: parse_candidates(options.candidates, purpose) for purpose in purposes}
     check_widths(ways.get("retrieval", ()), (x.name, x.dim), (y.name, y.dim), flag="--candidates")
-    notes: list[str] = []
+    notes = first_notes(x, y, refusing=False)
     sides = [_surveyed(space, options, engine, notes, progress) for space in (x, y)]
     frame = _frame(sides, anchors, options)
     choices: list[Choice] = []

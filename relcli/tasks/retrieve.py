@@ -15,7 +15,7 @@ from relcli.accumulators.hits import Survey
 from relcli.accumulators.probe import Census, repeats_left_out, without_bad
 from relcli.engines.engine import Engine, Progress
 from relcli.errors import IdError, JoinError, UsageError, VectorError, counted, did_you_mean, first_few
-from relcli.evaluation.answers import find_truth
+from relcli.evaluation.answers import ROW_NUMBERS, find_truth
 from relcli.evaluation.choosing import choose_retrieval, parse_candidates, tries
 from relcli.evaluation.heldout import CSLS_NEIGHBOURS
 from relcli.evaluation.hits import BOOTSTRAPPED, HitLists, hit_figures, index_figure
@@ -31,7 +31,7 @@ from relcli.reports.retrieval import Retrieval
 from relcli.spaces.anchors import AnchorChoice, AnchorList, Anchors, settle_anchors
 from relcli.spaces.gallery import Gallery
 from relcli.spaces.index import parse_index
-from relcli.spaces.pairing import Ids, PairedSpaces
+from relcli.spaces.pairing import Ids, PairedSpaces, first_notes
 from relcli.spaces.relative import Centering, anchor_facts, check_same_frame
 from relcli.spaces.space import Space
 
@@ -356,7 +356,8 @@ class _Retriever:
         """Return the figures, and everything they depend on."""
         options, truth, queries = self.options, self.truth, len(self.queries)
         counted = int(truth.counted.sum()) if truth else 0
-        notes = [*self.notes, *found.notes]
+        by_number = truth is not None and truth.source == ROW_NUMBERS
+        notes = [*first_notes(self.x, self.y, by_number=by_number, refusing=False), *self.notes, *found.notes]
         if truth is not None and truth.answered < queries:
             notes.append(
                 f"{queries - truth.answered:,} of {queries:,} queries have no relevant item in "

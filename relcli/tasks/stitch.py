@@ -50,7 +50,7 @@ from relcli.spaces.anchors import (
     rows_of,
 )
 from relcli.spaces.heads import KnownSpace, TrainedHeads
-from relcli.spaces.pairing import Ids, Index, Mask, PairedSpaces, hash_ids
+from relcli.spaces.pairing import Ids, Index, Mask, PairedSpaces, first_notes, hash_ids
 from relcli.spaces.relative import anchor_digest, check_same_frame
 from relcli.spaces.space import Space
 from relcli.spaces.translation import check_translator
@@ -220,7 +220,7 @@ class _Stitcher:
     ) -> None:
         self.spaces, self.anchors, self.options, self.progress = spaces, anchors, options, progress
         self.source, self.split_source = labels.source, split.source if split else ""
-        self.notes: list[str] = []
+        self.notes = first_notes(*spaces, refusing=False)
         self.choices: list[dict[str, Any]] = []
         self.doubtful: dict[str, None] = {}
         self.saved: int | None = None

@@ -23,7 +23,7 @@ from relcli.reports.report import Score
 from relcli.reports.study import check_same
 from relcli.reports.sweep import Sweep
 from relcli.spaces.anchors import STRATEGIES, Anchors, check_strategy, choose_anchors, quality_facts
-from relcli.spaces.pairing import Ids, Mask, PairedSpaces
+from relcli.spaces.pairing import Ids, Mask, PairedSpaces, first_notes
 from relcli.spaces.relative import Centering, anchor_digest, check_same_frame
 from relcli.spaces.similarity import parse_similarity, similarity_name
 from relcli.spaces.space import Space
@@ -417,8 +417,7 @@ def _settings(options: Options, ways: Sequence[Way], points: int) -> dict[str, A
 def _notes(
     pair: PairedSpaces, curves: Sequence[Mapping[str, Any]], measure: Measure, ways: Sequence[Way], options: Options
 ) -> Iterator[str]:
-    if pair.by == "row number":
-        yield "neither side has ids: rows were paired by number (--strict refuses this)"
+    yield from first_notes(pair.x, pair.y, by_number=pair.by == "row number")
     for via, strategy in dict.fromkeys((curve["via"], curve["strategy"]) for curve in curves):
         yield from _collapses(curves, via, strategy, measure, pair.x.dim)
     reasons = dict.fromkeys(

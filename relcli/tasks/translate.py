@@ -21,7 +21,7 @@ from relcli.measures.procrustes import aligned_units, heldout_chance, heldout_pr
 from relcli.measures.retrieval import mismatched_mean
 from relcli.reports.report import Interval, Report, Score
 from relcli.spaces.anchors import ILL_CONDITIONED, AnchorChoice, AnchorList, Anchors, settle_anchors
-from relcli.spaces.pairing import Ids, PairedSpaces
+from relcli.spaces.pairing import Ids, PairedSpaces, first_notes
 from relcli.spaces.relative import anchor_facts
 from relcli.spaces.space import Space
 from relcli.spaces.translation import Translation, check_translator, fit_translation
@@ -246,9 +246,8 @@ def _notes(
     """Return what was fitted, and what to know before trusting it."""
     method, dx, dy, a = translation.method, translation.dx, translation.dy, len(frame)
     chosen = "" if translation.penalty is None else f", λ = {translation.penalty:.3g} by cross-validation"
-    notes = [f"{method} map of {dx} to {dy} dimensions, {translation.scaling} scaling{chosen}"]
-    if joined.by == "row number":
-        notes.append("neither side has ids: rows were paired by number (--strict refuses this)")
+    notes = first_notes(joined.x, joined.y, by_number=joined.by == "row number")
+    notes.append(f"{method} map of {dx} to {dy} dimensions, {translation.scaling} scaling{chosen}")
     if scores[1].pairs < scores[0].pairs:
         notes.append(f"the cosine is that of {scores[1].pairs:,} of the {scores[0].pairs:,} held-out rows")
     if frame.missing:
