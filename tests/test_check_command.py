@@ -18,10 +18,10 @@ from relcli.cli.app import run
 from relcli.formats.format import open_space
 from relcli.reports.report import SCHEMA_VERSION, Interval, Report, from_document, to_document, to_json
 from relcli.reports.schema import report_schema
+from tests.frozen import GOLDENS
 from tests.reports_example import REPORT
 
 SAMPLES = Path(__file__).parent.parent / "sample_embeddings"
-GOLDENS = Path(__file__).parent / "goldens"
 
 Call = Callable[..., tuple[str, str]]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -22,9 +21,9 @@ from relcli._version import VERSION
 from relcli.cli.app import app, run
 from relcli.formats.format import open_space
 from relcli.reports.report import to_json
+from tests.frozen import frozen
 
 SAMPLES = Path(__file__).parent.parent / "sample_embeddings"
-GOLDENS = Path(__file__).parent / "goldens"
 NPY, PARQUET, SAFETENSORS = "digits_ae_s0.npy", "digits_ae_s1.parquet", "digits_conv.safetensors"
 FAST = ["-m", "cosine,jaccard@5,linear-cka", "--sample", "100"]
 
@@ -339,12 +338,10 @@ def test_help_says_what_is_frozen(path, call, monkeypatch):
     text, err = call(*path, "--help")
     parameters = [each for each in COMMANDS[path].params if not getattr(each, "hidden", False)]
     found = words_of(text, [each for each in parameters if each.param_type_name == "argument"])
-    golden = GOLDENS / f"{'-'.join(('help', *path))}.txt"
-    if os.environ.get("RELCLI_UPDATE_GOLDENS") == "1":
-        golden.write_text(found, encoding="utf-8", newline="")
+    golden = f"{'-'.join(('help', *path))}.txt"
 
     assert err == ""
-    assert found == golden.read_text(encoding="utf-8")
+    assert found == frozen(golden, found)
     # nothing that is declared is lost on the way to the golden
     for parameter in parameters:
         told = [(parameter.help or "").replace("\\[", "["), parameter.metavar]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,15 +19,6 @@ from relcli.reports.table import print_table, to_text
 from relcli.reports.writing import FORMATS, format_for, write_text
 from tests.reports_example import REPORT
 
-GOLDENS = Path(__file__).parent / "goldens"
-WRITERS: dict[str, Callable[[Report], str]] = {
-    "report-80.txt": lambda report: to_text(report, width=80),
-    "report-120.txt": lambda report: to_text(report, width=120),
-    "report.json": FORMATS["json"],
-    "report.md": FORMATS["markdown"],
-    "report.csv": FORMATS["csv"],
-}
-
 
 def _printed(report: Report, *, width: int = 80, colour: str | None = None, encoding: str = "utf-8") -> str:
     raw = io.BytesIO()
@@ -37,16 +27,6 @@ def _printed(report: Report, *, width: int = 80, colour: str | None = None, enco
     print_table(report, console)
     file.flush()
     return raw.getvalue().decode(encoding)
-
-
-@pytest.mark.parametrize("name", WRITERS)
-def test_the_report_is_written_as_frozen(name: str) -> None:
-    golden = GOLDENS / name
-    text = WRITERS[name](REPORT)
-    if os.environ.get("RELCLI_UPDATE_GOLDENS") == "1":
-        golden.write_text(text, encoding="utf-8", newline="")
-
-    assert text == golden.read_bytes().decode()
 
 
 @pytest.mark.parametrize("width", [60, 70, 80, 100, 120, 200])
