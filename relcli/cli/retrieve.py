@@ -52,15 +52,26 @@ def retrieve(
         hits_format(file)
     required = gate.parsed(check, fail_under, fail_over)
     output.refuse_overwriting(files, x, y, anchors, queries, truth, *groups.places(reading), show_from)
-    spaces = api.open_both(x, y, api.Reading(**reading))
-    shown = open_shown(show or (), y, show_from, among=[spaces[1].ids])
+    dumps: tuple[Any, Any] = (x, y)
+    if show or show_from:
+        # the texts are those of y's ids, in whichever column they are
+        dumps = api.open_both(x, y, api.Reading(**reading))
+    shown = open_shown(show or (), y, show_from, among=[dump.ids for dump in dumps[1:] if dump is not y])
     asked = api.chosen_queries(query, queries, every)
     policies = {"on_duplicate": on_duplicate, "on_bad": on_bad, "missing_anchors": missing_anchors}
     scoring = {"k": k, "csls": csls, "center": center, "include_anchors": include_anchors, "seed": seed}
     searching = {"via": via or "relative", "index": index, "save_index": save_index, "load_index": load_index}
-    options: dict[str, Any] = {**policies, **scoring, **searching, "queries": asked, "truth": truth, "workers": workers}
+    options: dict[str, Any] = {
+        **reading,
+        **policies,
+        **scoring,
+        **searching,
+        "queries": asked,
+        "truth": truth,
+        "workers": workers,
+    }
     with output.progress_bars(quiet) as progress, output.hits_written(files, shown, as_json, as_lines) as take:
-        found = api.retrieve(*spaces, anchors, take=take, progress=progress, **options)
+        found = api.retrieve(*dumps, anchors, take=take, progress=progress, **options)
         retrieval = gate.judged_hits(found.retrieval, required)
         take.finish(retrieval, quiet)
     gate.tell_and_exit(retrieval.checks, quiet=quiet)

@@ -131,7 +131,7 @@ class PairedSpaces:
             side = "y" if without is y else "x"
             raise JoinError(
                 f"{with_ids.name} has ids ({with_ids.origin.id_source}), {without.name} has none: rows cannot be "
-                f"matched.{_beside(without, side)} Name the ids of {without.name} with --ids-{side} FILE or "
+                f"matched.{_beside(x, y)} Name the ids of {without.name} with --ids-{side} FILE or "
                 f"--id-column-{side}; --id-column {ROW_NUMBER} pairs rows by their number."
             )
         first_x, dropped_x = unique_rows(x, on_duplicate)
@@ -268,19 +268,24 @@ def _check_row_numbers(x: Space, y: Space, *, strict: bool) -> None:
     if len(x) != len(y):
         raise JoinError(
             f"Neither side has ids, and the row counts differ: {x.name} has {len(x):,} rows, {y.name} "
-            f"{len(y):,}.{_beside(x, 'x')}{_beside(y, 'y')} Give ids with --ids-x and --ids-y."
+            f"{len(y):,}.{_beside(x, y)} Give ids with --ids-x and --ids-y."
         )
     if strict:
         raise JoinError(
             f"Neither {x.name} nor {y.name} has ids, and --strict forbids pairing their {len(x):,} rows by "
-            f"number.{_beside(x, 'x')}{_beside(y, 'y')} Give ids with --ids-x and --ids-y."
+            f"number.{_beside(x, y)} Give ids with --ids-x and --ids-y."
         )
 
 
-def _beside(space: Space, side: str) -> str:
+def _beside(x: Space, y: Space) -> str:
     """Return what to do where a list of as many ids lies beside a dump without ids."""
-    near = space.origin.ids_beside
-    return f" {near} holds {len(space):,} ids, as many as {space.name} has rows: --ids-{side} {near}." if near else ""
+    near = {
+        f"--ids-{side} {space.origin.ids_beside}": f"{space.origin.ids_beside} holds {len(space):,} ids"
+        for side, space in (("x", x), ("y", y))
+        if space.origin.ids_beside
+    }
+    told = " and ".join(dict.fromkeys(near.values()))
+    return f" {told}, one for each row: {' '.join(near)}." if near else ""
 
 
 def same_file(x: Space, y: Space) -> bool:
@@ -316,10 +321,10 @@ def first_notes(*spaces: Space, by_number: bool | None = None, refusing: bool = 
     if by_number is None:
         by_number = not any(space.origin.ids_given for space in spaces)
     if by_number:
-        sides = zip(spaces, "xy", strict=False) if len(spaces) == 2 else ()
+        beside = _beside(*spaces) if len(spaces) == 2 else ""
         notes.append(
             f"ROWS PAIRED BY NUMBER: {'neither side' if len(spaces) == 2 else 'no space'} has ids, and rows in another "
-            f"order would be taken for one another{refused}.{''.join(_beside(*side) for side in sides)}"
+            f"order would be taken for one another{refused}.{beside}"
         )
     twice = next(((x, y) for x, y in combinations(spaces, 2) if same_file(x, y)), None)
     if twice:

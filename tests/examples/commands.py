@@ -243,7 +243,10 @@ CASES = (
         "retrieve",
         f"{_PAIR} --query {PLAIN} --show title --show lang --show-from titles.csv --check relative.mrr@10>=0.5 "
         "--check relative.recall@10>=0.9 --check warn:relative.ndcg@10>0",
-        _hands("retrieve", [retrieval.LISTS], SimpleNamespace(retrieval=retrieval.RETRIEVAL)),
+        {
+            **_hands("retrieve", [retrieval.LISTS], SimpleNamespace(retrieval=retrieval.RETRIEVAL)),
+            **_gives(open_both=(SimpleNamespace(ids=[]), SimpleNamespace(ids=list(retrieval.SHOWN["title"])))),
+        },
         forms=("table", "json", "jsonl"),
         beside=("hits.csv", "hits.jsonl", "hits.json", "hits.parquet"),
         writes=_titles,
