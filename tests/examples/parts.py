@@ -23,6 +23,7 @@ LONG_NOTE = (
     "300 anchors are fewer than 768 dimensions: the map fitted on them is under-determined, so read what it reaches "
     "as a lower bound, and take --translate ridge or more anchors where it matters."
 )
+URGENT_NOTE = "ROWS PAIRED BY NUMBER: neither side has ids (--strict refuses this)."
 HOSTILE_NOTE = "labels.csv|2 names `a|b` *and* <script> for @someone; [bold]it[/bold] is left out :smile:"
 
 X: dict[str, Any] = {
