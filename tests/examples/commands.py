@@ -18,6 +18,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
 import typer
 
 from relcli.cli.app import app, run
@@ -113,6 +114,10 @@ def _hands(name: str, batches: Sequence[Any], found: Any) -> dict[str, Any]:
         return found
 
     return {f"relcli.api.{name}": answer}
+
+
+#: What stands in for the two spaces that a search opens.
+_OPENED = {"relcli.api.open_both": lambda *_: [SimpleNamespace(ids=np.array([*retrieval.SHOWN["title"]]))] * 2}
 
 
 def _predicted(name: str, attribute: str, columns: Sequence[dict[str, list[Any]]], found: Any) -> dict[str, Any]:
@@ -243,10 +248,7 @@ CASES = (
         "retrieve",
         f"{_PAIR} --query {PLAIN} --show title --show lang --show-from titles.csv --check relative.mrr@10>=0.5 "
         "--check relative.recall@10>=0.9 --check warn:relative.ndcg@10>0",
-        {
-            **_hands("retrieve", [retrieval.LISTS], SimpleNamespace(retrieval=retrieval.RETRIEVAL)),
-            **_gives(open_both=(SimpleNamespace(ids=[]), SimpleNamespace(ids=list(retrieval.SHOWN["title"])))),
-        },
+        _hands("retrieve", [retrieval.LISTS], SimpleNamespace(retrieval=retrieval.RETRIEVAL)) | _OPENED,
         forms=("table", "json", "jsonl"),
         beside=("hits.csv", "hits.jsonl", "hits.json", "hits.parquet"),
         writes=_titles,
@@ -255,7 +257,7 @@ CASES = (
         "retrieve-plain",
         "retrieve",
         f"{_PAIR} --query {PLAIN}",
-        _hands("retrieve", [retrieval.PLAIN_LISTS], SimpleNamespace(retrieval=retrieval.PLAIN_RETRIEVAL)),
+        _hands("retrieve", [retrieval.PLAIN_LISTS], SimpleNamespace(retrieval=retrieval.PLAIN_RETRIEVAL)) | _OPENED,
         forms=("table", "json", "jsonl"),
         beside=("hits.csv", "hits.parquet"),
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from relcli.reports.report import Draws, Group, Null, Report, Score
-from tests.examples.parts import EMPTY, GREEK, HOSTILE, HOSTILE_NOTE, LONG, PLAIN, URGENT_NOTE
+from tests.examples.parts import EMPTY, GREEK, HOSTILE, HOSTILE_NOTE, LONG, PLAIN, URGENT
 from tests.reports_example import REPORT
 
 PRODUCT = "product:relative+center,translate:ridge+csls"
@@ -71,7 +71,7 @@ FULL: Report = replace(
         "preset": "relreps",
         "views": ["relative", "absolute", PRODUCT],
     },
-    notes=(URGENT_NOTE, *REPORT.notes, HOSTILE_NOTE),
+    notes=(*REPORT.notes, HOSTILE_NOTE, URGENT),
     groups=tuple(
         _group("language", name, 1_234 - place, None if place == 2 else place / 20)
         for place, name in enumerate(_LANGUAGES)

@@ -18,7 +18,7 @@ _SOUND: dict[str, Any] = {
     "dim": 768,
     "id_source": "column 'doc_id'",
     "first_ids": [PLAIN, GREEK, LONG],
-    "id_columns": ["chunk_ref", "sku"],
+    "id_columns": ["url", "chunk|ref"],
     "sha256": "9f" * 32,
     "provenance": {"kind": "relative", "similarity": "cosine"},
     "bad_rows": {"nan": 0, "inf": 0, "zero": 0},

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from relcli.reports.report import Draws, Report, Score
-from tests.examples.parts import ANCHORS, DRAWN, HOSTILE_NOTE, JOIN, LONG_NOTE, URGENT_NOTE, VERSIONS, X, Y, score
+from tests.examples.parts import ANCHORS, DRAWN, HOSTILE_NOTE, JOIN, LONG_NOTE, URGENT, VERSIONS, X, Y, score
 
 VIAS = ("relative", "absolute", "product:relative,translate:ortho")
 DIFFERENT = "x has 768 dimensions and y 1,024: their coordinates cannot be compared"
@@ -40,11 +40,7 @@ WITH_ANCHORS = Report(
     scores=tuple(_scores("Matching")),
     settings={"via": [*VIAS], "queries": 500, "center": True, "seed": 0, "seeds": 5, "strict": False},
     versions=VERSIONS,
-    notes=(
-        URGENT_NOTE,
-        "500 rows that are no anchors were matched; y's in shuffled order, each given once",
-        HOSTILE_NOTE,
-    ),
+    notes=("500 rows that are no anchors were matched; y's in shuffled order, each given once", HOSTILE_NOTE, URGENT),
 )
 
 _SEARCHES = [

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from relcli.reports.matrix import Matrix
-from tests.examples.parts import GREEK, HOSTILE, HOSTILE_NOTE, LONG_NOTE, URGENT_NOTE, VERSIONS, X, Y, Z
+from tests.examples.parts import GREEK, HOSTILE, HOSTILE_NOTE, LONG_NOTE, URGENT, VERSIONS, X, Y, Z
 
 NAMES = (X["name"], Y["name"], Z["name"], GREEK, HOSTILE, *(f"run-{number}" for number in range(8)))
 SPACES = tuple({**(X, Y, Z)[place % 3], "name": name} for place, name in enumerate(NAMES))
@@ -93,7 +93,7 @@ MATRIX = Matrix(
     settings={"order": "cluster", "cells": 91, "strict": False},
     basis={"sha256": {NAMES[0]: "9f" * 32}, "measures": [m[0] for m in MEASURES], "seed": 7, "relcli": "0.1.0"},
     versions=VERSIONS,
-    notes=(URGENT_NOTE, LONG_NOTE, HOSTILE_NOTE),
+    notes=(LONG_NOTE, HOSTILE_NOTE, URGENT),
 )
 
 #: Two spaces joined pair by pair, without anchors or scores of their own, and not done.

@@ -23,7 +23,10 @@ LONG_NOTE = (
     "300 anchors are fewer than 768 dimensions: the map fitted on them is under-determined, so read what it reaches "
     "as a lower bound, and take --translate ridge or more anchors where it matters."
 )
-URGENT_NOTE = "ROWS PAIRED BY NUMBER: neither side has ids (--strict refuses this)."
+URGENT = (
+    "ROWS ARE PAIRED BY NUMBER: neither file holds ids, so row 1 of <x> is taken for row 1 of y. Name ids with "
+    "--ids-x and --ids-y."
+)
 HOSTILE_NOTE = "labels.csv|2 names `a|b` *and* <script> for @someone; [bold]it[/bold] is left out :smile:"
 
 X: dict[str, Any] = {

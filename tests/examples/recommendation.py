@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from relcli.reports.recommendation import Choice, Recommendation, Trial
-from tests.examples.parts import ANCHORS, HOSTILE_NOTE, LONG_NOTE, URGENT_NOTE, VERSIONS, X, Y
+from tests.examples.parts import ANCHORS, HOSTILE_NOTE, LONG_NOTE, URGENT, VERSIONS, X, Y
 
 PRODUCT = "product:translate:ridge+center+csls,relative:euclidean+center,translate:inverse-relative"
 
@@ -57,5 +57,5 @@ RECOMMENDATION = Recommendation(
     choices=(SEARCH, STITCH),
     settings={"purpose": None, "candidates": None, "folds": 10, "products": True, "direction": "both", "seed": 0},
     versions=VERSIONS,
-    notes=(URGENT_NOTE, LONG_NOTE, HOSTILE_NOTE),
+    notes=(LONG_NOTE, HOSTILE_NOTE, URGENT),
 )

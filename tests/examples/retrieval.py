@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from relcli.reports.report import Score
 from relcli.reports.retrieval import Hit, QueryHits, Retrieval
-from tests.examples.parts import ANCHORS, GREEK, HOSTILE, HOSTILE_NOTE, LONG, PLAIN, URGENT_NOTE, VERSIONS, X, Y, score
+from tests.examples.parts import ANCHORS, GREEK, HOSTILE, HOSTILE_NOTE, LONG, PLAIN, URGENT, VERSIONS, X, Y, score
 
 VIAS = ("relative", "translate:ortho", "product:relative+center,translate:ridge+csls")
 
@@ -100,7 +100,7 @@ RETRIEVAL = Retrieval(
         "seed": 0,
     },
     versions=VERSIONS,
-    notes=(URGENT_NOTE, "11 of 1,012 queries have a right answer", HOSTILE_NOTE),
+    notes=("11 of 1,012 queries have a right answer", HOSTILE_NOTE, URGENT),
 )
 
 #: One way, and nothing that tells what is right.

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from relcli.reports.stitching import Figure, Stitch, Stitching
-from tests.examples.parts import GREEK, HOSTILE, HOSTILE_NOTE, LONG_NOTE, URGENT_NOTE, VERSIONS, X, Y, Z
+from tests.examples.parts import GREEK, HOSTILE, HOSTILE_NOTE, LONG_NOTE, URGENT, VERSIONS, X, Y, Z
 
 LABELS = ("0", GREEK, HOSTILE)
 VIAS = ("absolute", "relative", "translate:ortho", "product:relative+center,translate:ridge+csls")
@@ -61,7 +61,7 @@ STITCHING = Stitching(
         "seed": 0,
     },
     versions=VERSIONS,
-    notes=(URGENT_NOTE, LONG_NOTE, HOSTILE_NOTE),
+    notes=(LONG_NOTE, HOSTILE_NOTE, URGENT),
 )
 
 

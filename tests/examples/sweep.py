@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from relcli.reports.sweep import Sweep
-from tests.examples.parts import HOSTILE_NOTE, JOIN, LONG_NOTE, URGENT_NOTE, VERSIONS, X, Y
+from tests.examples.parts import HOSTILE_NOTE, JOIN, LONG_NOTE, URGENT, VERSIONS, X, Y
 
 VIAS = ("relative", "product:relative:euclidean+quantize=0.1,translate:ortho+center")
 STRATEGIES = ("uniform", "farthest")
@@ -114,7 +114,7 @@ SWEEP = Sweep(
         "relcli": "0.1.0",
     },
     versions=VERSIONS,
-    notes=(URGENT_NOTE, LONG_NOTE, HOSTILE_NOTE),
+    notes=(LONG_NOTE, HOSTILE_NOTE, URGENT),
 )
 
 #: What was interrupted: some points are there, and no advice yet.
