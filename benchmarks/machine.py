@@ -40,13 +40,14 @@ def flags() -> list[str]:
 
 
 def this_machine() -> dict[str, str]:
-    """Return what figures depend on besides the code: processor, instructions, cores, Python, versions."""
+    """Return what figures depend on besides the code: processor, instructions, cores, Python, versions, data."""
     libraries = (f"{name} {installed(name) or 'absent'}" for name in LIBRARIES.values())
     return {
         "processor": f"{cores()} cores of {_cpuinfo('model name') or platform.processor() or platform.machine()}",
         "instructions": " ".join(flags()) or "unknown",
         "system": f"{platform.system()}, Python {platform.python_version()}",
         "libraries": ", ".join(libraries),
+        "words": "real word vectors" if "RELCLI_SHARED" in os.environ else "made word vectors",
     }
 
 

@@ -118,7 +118,7 @@ def _machines(found: Results) -> str:
         machine = one["machine"]
         text = (
             f"{machine['processor']} ({machine['instructions']}); {machine['system']}; {machine['libraries']}; "
-            f"commit {one['commit'] or 'unknown'}"
+            f"{machine['words']}; commit {one['commit'] or 'unknown'}"
         )
         places.setdefault(text, []).append(name)
     lines = []

@@ -25,7 +25,7 @@ from benchmarks.rows.row import Bar, Contest, faster
 GOOD = Contender("json.tool", ("--help",))
 BROKEN = Contender("json.tool", ("no-such-file.json",))
 MADE = {
-    "machine": dict.fromkeys(("processor", "instructions", "system", "libraries"), "some"),
+    "machine": dict.fromkeys(("processor", "instructions", "system", "libraries", "words"), "some"),
     "commit": "abc",
     "quick": True,
     "day": "2026-01-02",
