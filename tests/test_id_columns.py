@@ -248,6 +248,138 @@ def test_rows_without_ids_are_paired_by_number_when_that_is_said(tmp_path):
     assert report.score("mrr").value == 1.0
 
 
+# what looks like ids and is not: `moving` columns go along with their rows, `lying` ones stay as they lie in the file
+
+COUNT, DENSE = list(range(N)), RNG.permutation(N).tolist()
+SPARSE = (50 + 3 * RNG.permutation(N)).tolist()
+UPPER = [name.upper() for name in UUIDS]
+LOCAL = [f"row-{row}" for row in COUNT]
+FEWER = [None if row == 3 else name for row, name in enumerate(UUIDS)]
+
+#: x's moving and lying columns, then y's.
+REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]] = {
+    "a counter called id beside dense ids that pair other rows": ({"doc_id": DENSE}, {"id": COUNT}) * 2,
+    "a counter called id beside ids written in another way": (
+        {"doc_uuid": UUIDS}, {"id": COUNT}, {"doc_uuid": UPPER}, {"id": COUNT},
+    ),
+    "a counter called like ids beside ids written in another way": (
+        {"doc_uuid": UUIDS}, {"row_id": COUNT}, {"doc_uuid": UPPER}, {"row_id": COUNT},
+    ),
+    "dense ids against a counter without a name": ({"doc_id": DENSE}, {}, {}, {"pos": COUNT}),
+    "dense ids against a counter of another name": ({"row_ref": DENSE}, {}, {}, {"row_id": COUNT}),
+    "two dense columns of other names": ({}, {"item_id": DENSE}, {}, {"session_id": DENSE[::-1]}),
+    "two unnamed columns of numbers": ({}, {"price": DENSE}, {}, {"views": DENSE[::-1]}),
+    "ids against numbers that coincide now and then": ({"id": SPARSE}, {}, {}, {"price": SPARSE[::-1]}),
+    "numbers of one name that nothing calls ids": ({}, {"score": DENSE, "rank": COUNT}, {}, {"score": DENSE[::-1]}),
+    "ids that lack one, beside a counter in words": ({"doc_uuid": FEWER}, {"slot": LOCAL}) * 2,
+    "ids that lack one": ({"doc_uuid": FEWER}, {}) * 2,
+    "ids of which one is empty": ({"doc_uuid": ["", *UUIDS[1:]]}, {}, {"doc_uuid": [*UUIDS[1:], ""]}, {}),
+    "ids of documents in a table of chunks": ({"document_id": [f"d{row // 4}" for row in COUNT]}, {}) * 2,
+    "a counter on both sides, and ids on one": ({"id": UUIDS}, {"pos": COUNT}, {}, {"pos": COUNT}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_not_certain_is_asked_about_and_the_way_out_works(case, tmp_path):
+    moving_x, lying_x, moving_y, lying_y = REFUSED[case]
+    x = table(tmp_path / "x.parquet", np.arange(N), VECTORS, **moving_x, **lying_x)
+    inverse = np.argsort(ORDER)
+    lying = {name: [values[place] for place in inverse] for name, values in lying_y.items()}
+    y = table(tmp_path / "y.parquet", ORDER, VECTORS @ ROTATION, **moving_y, **lying)
+
+    with pytest.raises(RelcliError):
+        compared(x, y)
+    with pytest.raises(RelcliError):
+        relcli.recommend(x, y, "uniform:20")
+    assert compared(x, y, id_column="row-number").join["by"] == "row number"
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [{"id": LOCAL}, {"id": COUNT}, {"chunk_ref": LOCAL}, {"price": SPARSE}, {"pos": COUNT}],
+    ids=lambda beside: next(iter(beside)),
+)
+def test_counters_and_numbers_that_stay_where_they_are_do_not_beat_the_ids(beside, tmp_path):
+    x = table(tmp_path / "x.parquet", np.arange(N), VECTORS, **beside, doc_uuid=UUIDS)
+    lying = {name: [values[place] for place in np.argsort(ORDER)] for name, values in beside.items()}
+    if "price" in beside:
+        lying["price"] = lying["price"][::-1]
+    y = table(tmp_path / "y.parquet", ORDER, VECTORS @ ROTATION, **lying, doc_uuid=UUIDS)
+
+    assert is_right(compared(x, y))
+
+
+def test_an_id_and_the_id_of_the_next_row_are_told_apart_by_their_names(tmp_path):
+    both = {"item_id": UUIDS, "next_item_id": [*UUIDS[1:], "last"]}
+
+    assert is_right(compared(*pair(tmp_path, both, both)))
+
+
+def test_shards_that_name_their_ids_differently_are_refused(tmp_path):
+    (tmp_path / "x").mkdir()
+    table(tmp_path / "x" / "a.parquet", np.arange(60), VECTORS, doc_uuid=UUIDS)
+    table(tmp_path / "x" / "b.parquet", np.arange(60, N), VECTORS, chunk_ref=UUIDS)
+
+    with pytest.raises(IdError, match="call them the same"):
+        relcli.open_space(tmp_path / "x")
+
+
+@pytest.mark.parametrize("task", ["retrieve", "recommend", "anchors_check"])
+def test_anchors_are_never_looked_up_among_row_numbers(task, tmp_path):
+    x = table(tmp_path / "x.parquet", np.arange(N), VECTORS, doc_id=DENSE)
+    np.save(tmp_path / "z.npy", VECTORS)
+    dumps, ids = (x, tmp_path / "z.npy"), range(20)
+
+    with pytest.raises(JoinError, match="z has none"):
+        relcli.anchors_check(ids, *dumps) if task == "anchors_check" else getattr(relcli, task)(*dumps, ids)
+
+
+@pytest.mark.parametrize("task", ["pairs", "truth"])
+def test_a_table_of_pairs_must_say_which_column_is_whose(task, tmp_path):
+    x, y = pair(tmp_path, {"doc_uuid": UUIDS}, {"chunk_ref": UUIDS})
+    rows = "".join(f"{name},{name}\n" for name in UUIDS)
+    (tmp_path / "p.csv").write_text("id,new_ref\n" + rows)
+
+    def asked(source: str) -> Any:
+        if task == "pairs":
+            return relcli.compare(x, y, "uniform:20", pairs=source, measures="mrr").join["pairs"]
+        return relcli.retrieve(x, y, "uniform:20", truth=source, include_anchors=True).retrieval.queries["counted"]
+
+    with pytest.raises(IdError, match=r"p.csv#COLUMN,COLUMN"):
+        asked(str(tmp_path / "p.csv"))
+    assert asked(f"{tmp_path}/p.csv#id,new_ref") == N
+
+
+def test_pairs_are_looked_up_in_the_ids_and_not_in_a_counter(tmp_path):
+    x = table(tmp_path / "x.parquet", np.arange(N), VECTORS, id=SPARSE, row=COUNT)
+    y = table(tmp_path / "y.parquet", ORDER, VECTORS @ ROTATION, id=SPARSE, row=np.argsort(ORDER))
+    (tmp_path / "p.tsv").write_text("".join(f"{value}\t{value}\n" for value in range(200)))
+
+    report = compared(x, y, pairs=tmp_path / "p.tsv")
+
+    assert report.x["id_source"] == "column 'id'"
+    assert is_right(report, sum(value < 200 for value in SPARSE))
+
+
+@pytest.mark.parametrize("name", ["q.csv", "q.jsonl", "x.parquet#doc_uuid"])
+def test_queries_are_taken_from_a_column_of_any_table(name, tmp_path):
+    x, y = pair(tmp_path, {"doc_uuid": UUIDS}, {"chunk_ref": UUIDS})
+    (tmp_path / "q.csv").write_text("id\n" + "".join(f"{one}\n" for one in UUIDS[:7]))
+    (tmp_path / "q.jsonl").write_text("".join(json.dumps({"id": one}) + "\n" for one in UUIDS[:7]))
+
+    found = relcli.retrieve(x, y, "uniform:20", queries=f"{tmp_path}/{name}")
+
+    assert found.retrieval.queries["count"] == (7 if name.startswith("q") else N)
+
+
+@pytest.mark.parametrize("broken", [b"\xff\xfe", b"ok"])
+def test_bytes_that_are_no_text_are_an_error_of_the_file(broken, tmp_path):
+    np.savez(tmp_path / "x.npz", vector=VECTORS, doc_uuid=np.array([broken + bytes([65 + row % 26]) for row in COUNT]))
+
+    with pytest.raises(RelcliError, match="--id-column"):
+        relcli.project(tmp_path / "x.npz", UUIDS[:20])
+
+
 # what a reader is told of a join by number, and what a gate does with it
 
 
@@ -438,7 +570,7 @@ def test_uuids_of_arrow_read_as_texts(tmp_path):
 def test_a_null_id_says_its_row(tmp_path):
     x, y = pair(tmp_path, {"id": [None if row == 17 else UUIDS[row] for row in range(N)]}, {"id": UUIDS})
 
-    with pytest.raises(IdError, match=r"1 null ids, in rows '17'"):
+    with pytest.raises(IdError, match=r"1 null id, in rows '17'"):
         compared(x, y)
 
 

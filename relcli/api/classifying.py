@@ -25,7 +25,7 @@ from relcli.api.sources import (
 from relcli.engines.engine import Engine, Progress
 from relcli.engines.local import LocalEngine
 from relcli.errors import IdError, UsageError
-from relcli.formats.lists import LABEL_NAMES, open_pairs, open_values
+from relcli.formats.lists import LABEL_NAMES, is_table, open_pairs, open_values
 from relcli.formats.predictions import joined_columns
 from relcli.formats.shards import split_member
 from relcli.reports.classification import Classification
@@ -142,7 +142,7 @@ def _classes(given: Any, space: Space) -> tuple[Ids | None, Ids | None, str]:
         ids, values, source = column_of(given, _CLASS_NAMES, [space], "classes")
         return ids, values, source
     path, column = split_member(given, None)
-    if column is not None or Path(path).suffix.lower() in (".csv", ".parquet", ".npy"):
+    if column is not None or Path(path).suffix.lower() == ".npy" or is_table(Path(path)):
         ids, values = open_values(path, column, names=_CLASS_NAMES, rows=space.ids, among=known_ids([space]))
     else:
         ids, values = open_pairs(path)

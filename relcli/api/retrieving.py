@@ -18,6 +18,7 @@ from relcli.errors import (
     UsageError,
 )
 from relcli.evaluation.hits import HitLists, joined_hits
+from relcli.formats.columns import split_column
 from relcli.formats.format import open_ids, open_pairs
 from relcli.formats.index import IndexFolder
 from relcli.spaces.anchors import AnchorChoice, AnchorList
@@ -121,14 +122,15 @@ def chosen_queries(ids: Sequence[str] | None, path: str | Path | None, every: bo
 
 def _queries_in(path: str | Path) -> Queries:
     name = Path(path).name
-    if Path(path).suffix.lower() in (".txt", ".tsv", ".json"):
+    place, column = split_column(path)
+    if place.suffix.lower() in (".txt", ".tsv", ".json", ".csv") or (column and not _holds_vectors(path)):
         ids = open_ids(path)
     else:
         try:
             return Queries(space=open_space(path), source=f"vectors of {name}")
         except FormatError as error:
             # a list of ids in a file that could have held vectors
-            if not Path(path).is_file() or Path(path).suffix.lower() not in (".parquet", ".npy"):
+            if not place.is_file() or place.suffix.lower() not in (".parquet", ".npy", ".jsonl", ".npz", ".feather"):
                 raise
             try:
                 ids = open_ids(path)
@@ -139,11 +141,19 @@ def _queries_in(path: str | Path) -> Queries:
     return Queries(ids=ids, source=f"ids of {name}")
 
 
+def _holds_vectors(path: str | Path) -> bool:
+    try:
+        open_space(path)
+    except RelcliError:
+        return False
+    return True
+
+
 def _true_pairs(truth: Any) -> tuple[Ids, Ids, str] | None:
     if truth is None:
         return None
     if isinstance(truth, str | Path):
-        x_ids, y_ids = open_pairs(truth)
+        x_ids, y_ids = open_pairs(truth, single=False)
         source = Path(truth).name
     else:
         pairs = [(str(a), str(b)) for a, b in truth]

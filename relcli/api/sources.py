@@ -105,7 +105,7 @@ def _listed_anchors(path: str | Path) -> AnchorList:
 
 def pairs_between(x: Space, y: Space, path: str | Path) -> tuple[Ids, Ids]:
     """Return the table of pairs (x_id, y_id) that a file holds, checked against the two spaces."""
-    x_ids, y_ids = open_pairs(path)
+    x_ids, y_ids = open_pairs(path, single=False)
     if not len(x_ids):
         raise IdError(f"{path} is empty: it holds no pairs. Write one x_id<TAB>y_id a line.")
     for side, ids in (("x", x_ids), ("y", y_ids)):
@@ -149,11 +149,22 @@ def sharing(spaces: Iterable[Space]) -> list[Space]:
 def open_many(sources: Sequence[Source], ids: Any, id_column: str | None) -> list[Space]:
     """Return the spaces of many sources, a glob as the files it matches, with the ids that they share."""
     spaces: list[Space] = []
+    refused: list[UsageError] = []
     for number, source in enumerate(sources, start=1):
         if not isinstance(source, str | Path):
             spaces.append(open_space(source, name=None if isinstance(source, Space) else f"array {number}"))
             continue
-        spaces += [open_space(place, ids=ids, id_column=id_column) for place in find_dumps([source])]
+        for place in find_dumps([source]):
+            try:
+                spaces.append(open_space(place, ids=ids, id_column=id_column))
+            except UsageError as error:
+                # the column that is said of all may be there in some alone
+                if id_column is None:
+                    raise
+                refused.append(error)
+                spaces.append(open_space(place, ids=ids))
+    if refused and len(refused) == len(spaces):
+        raise refused[0]
     spaces = sharing(spaces)
     places = [space.origin.path + (f"#{space.origin.member}" if "#" in space.name else "") for space in spaces]
     names = distinct_names(places)
@@ -215,7 +226,7 @@ def open_both(x: Source, y: Source, reading: Reading, *, sha256: bool = True) ->
     """Return two spaces with the ids that they share, or that a table of pairs names."""
     spaces = _opened(x, y, reading, sha256=sha256)
     if reading.pairs is not None:
-        listed = open_pairs(reading.pairs)
+        listed = open_pairs(reading.pairs, single=False)
         spaces = with_ids_among(spaces[0], listed[0]), with_ids_among(spaces[1], listed[1])
     else:
         spaces = with_shared_ids(*spaces)

@@ -125,13 +125,14 @@ def _id_column(table: Table, name: str, trust: Trust) -> IdColumn:
     return IdColumn(name, f"column {name!r}", trust, partial(read_ids, table, name), partial(_sample, table, name))
 
 
-def _sample(table: Table, name: str) -> Ids:
+def _sample(table: Table, name: str) -> tuple[Ids, int]:
     import pyarrow as pa
 
     first = next((chunk for chunk in table.batches(name) if len(chunk)), None)
     if first is None:
         raise IdError(f"{table.path}, column {name!r} is empty.")
-    return from_arrow(pa.chunked_array([first[:SAMPLED]]), f"{table.path}, column {name!r}")
+    some = first[:SAMPLED]
+    return from_arrow(pa.chunked_array([some.drop_null()], some.type), f"{table.path}, column {name!r}"), len(some)
 
 
 def _trust_in(name: str, index: str | None) -> Trust | None:

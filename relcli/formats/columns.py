@@ -45,10 +45,11 @@ class Columns(Protocol):
 
 def split_column(source: str | Path) -> tuple[Path, str | None]:
     """Return the file and the column that FILE#COLUMN names; a # in the name of a real file is kept."""
-    place, sign, column = str(source).rpartition("#")
-    if not sign or os.path.exists(source) or not os.path.exists(place):
-        return existing(source), None
-    return Path(place), column
+    text = str(source)
+    for at, sign in enumerate(text):
+        if sign == "#" and not os.path.exists(text) and os.path.isfile(text[:at]):
+            return Path(text[:at]), text[at + 1 :]
+    return existing(source), None
 
 
 def has_columns(path: Path) -> bool:
@@ -71,29 +72,32 @@ def choose_ids(
     among: Sequence[Ids] = (),
     known_as: Sequence[str] = (),
     error: type[DataError] = FormatError,
+    way_out: str = "Call the one with the ids id.",
 ) -> str:
     """
     Return the column of a table that holds its ids.
 
-    The one that holds most of the ids that some list of `among` names, where it holds any; else the one that is called
-    like ids are, or like `known_as`; else the only one whose values look like ids.
+    The one that is called like ids are, or like `known_as`, or the only one whose values look like ids; where it holds
+    none of the ids that some list of `among` names, or is not always called so, the one that holds most of them.
     """
     columns = table.id_columns(besides)
+    columns = tuple(column for column in columns if column.trust <= Trust.LIKELY or not column.numbers_rows)
     called = next((name for name in known_as if name in table.names and name not in besides), None)
     taken = take_alone(columns)
     if taken is not None and called is not None and taken.trust > Trust.NAMED:
         taken = next((column for column in columns if column.name == called), None)
     if among and len(columns) > 1:
-        counts = [_held(column, among) for column in columns]
-        best = max(counts)
-        if best and (taken is None or counts[columns.index(taken)] < best):
-            return columns[counts.index(best)].name
+        counts = {column.name: _held(column, among) for column in columns}
+        best = max(counts, key=lambda name: counts[name])
+        kept = taken is not None and counts[taken.name] >= (1 if taken.trust <= Trust.NAMED else counts[best])
+        if counts[best] and not kept:
+            return best
     if taken is not None:
         return taken.name
     if called is not None:
         return called
     told = first_few(table.names, 12) or "no columns"
-    raise error(f"{table.path} has no column 'id': it has {told}. Name the one with ids by FILE#COLUMN, or rename it.")
+    raise error(f"{table.path} has no column 'id': it has {told}. {way_out}")
 
 
 def _held(column: IdColumn, among: Sequence[Ids]) -> int:
@@ -169,12 +173,16 @@ class _Listed:
             [
                 IdColumn(name, f"column {name!r}", trust, partial(self.ids, name), partial(self._sample, name))
                 for name, trust in trusts.items()
-                if trust is Trust.NAMED or all(map(objects.may_be_id, self.columns[name][:SAMPLED]))
+                if trust is Trust.NAMED or self._fits(name)
             ]
         )
 
-    def _sample(self, name: str) -> Ids:
-        return from_list(self.columns[name][:SAMPLED], f"{self.path}, column {name!r}")
+    def _fits(self, name: str) -> bool:
+        return all(one is None or objects.may_be_id(one) for one in self.columns[name][:SAMPLED])
+
+    def _sample(self, name: str) -> tuple[Ids, int]:
+        some = self.columns[name][:SAMPLED]
+        return from_list([one for one in some if one not in (None, "")], f"{self.path}, column {name!r}"), len(some)
 
 
 def _read_csv(path: Path) -> _Listed:

@@ -19,11 +19,11 @@ from relcli.arrays import float32_to_bfloat16
 from relcli.errors import FormatError, IdError, UsageError, did_you_mean, first_few
 from relcli.files import reading
 from relcli.formats.foreign import refuse_head, refuse_suffix
-from relcli.formats.ids import Ids, as_ids
+from relcli.formats.ids import Ids, as_ids, refuse_empty
 from relcli.formats.lists import ids_beside, open_ids, open_labels, open_pairs, sidecar_columns
 from relcli.formats.rows import StackedRows
 from relcli.formats.shards import find_shards, name_of, split_member
-from relcli.spaces.id_columns import ROW_NUMBER, IdColumn, Trust, in_order, take_alone
+from relcli.spaces.id_columns import ROW_NUMBER, IdColumn, Trust, in_order, same_name, take_alone
 from relcli.spaces.space import Origin, Rows, Space
 
 __all__ = ["Format", "Opened", "formats", "open_ids", "open_labels", "open_pairs", "open_space", "save_space"]
@@ -115,6 +115,7 @@ def open_space(
             found = taken.read(), taken.source
     if found is not None:
         _check_rows(place, rows.shape[0], *found)
+        refuse_empty(found[0], f"{place}, {found[1]}")
     names, id_source = found or (as_ids(np.arange(rows.shape[0]), place), "row numbers")
     origin = Origin(
         path=place,
@@ -300,10 +301,17 @@ def _columns_of_shards(files: Sequence[Path], shards: Sequence[Opened], wanted: 
     if sure and len(sure) == len(files):
         joined.append(_joined(files, shards, sure))
     for column in found[0] if found else ():
-        alike = [next((one for one in columns if one.name == column.name), None) for columns in found]
+        alike = [next((one for one in columns if same_name(one, column)), None) for columns in found]
         whole = [one for one in alike if one is not None]
         if len(whole) == len(files) and not (sure and whole == sure):
             joined.append(_joined(files, shards, whole))
+    called = [[column.name for column in columns if column.trust <= Trust.LIKELY] for columns in found]
+    if not joined and all(called):
+        other = next(place for place, names in enumerate(called) if names != called[0])
+        raise IdError(
+            f"{files[0].name} has ids called {called[0][0]!r}, and {files[other].name} {called[other][0]!r}: shards of "
+            "one space call them the same. Rename one, or give a file of all ids."
+        )
     return in_order(joined)
 
 
@@ -326,8 +334,11 @@ def _read_shards(files: Sequence[Path], rows: Sequence[int], parts: Sequence[IdC
     return np.concatenate(found)
 
 
-def _first_of(column: IdColumn) -> Ids:
-    return column.read() if column.sample is None else column.sample()
+def _first_of(column: IdColumn) -> tuple[Ids, int]:
+    if column.sample is not None:
+        return column.sample()
+    ids = column.read()
+    return ids, len(ids)
 
 
 def _columns_of(path: Path, opened: Opened, wanted: str | None) -> tuple[IdColumn, ...]:

@@ -9,7 +9,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from relcli.errors import IdError, first_few
+from relcli.errors import IdError, counted, first_few
 
 Ids = NDArray[np.str_]
 
@@ -32,10 +32,24 @@ def as_ids(values: Any, source: str) -> Ids:
         width = max((len(str(end)) for end in (array.min(), array.max())), default=1) if array.size else 1
         return array.astype(f"U{width}")
     if array.dtype.kind == "S":
-        return np.char.decode(array, "utf-8")
+        try:
+            return np.char.decode(array, "utf-8")
+        except UnicodeDecodeError as error:
+            raise IdError(f"{source} holds bytes that are no UTF-8 text. Store ids as integers or strings.") from error
+    if array.dtype.kind == "M":
+        return np.datetime_as_string(array).astype(np.str_)
     if array.dtype.kind in "UT":
         return array.astype(np.str_)
     raise IdError(f"{source} holds {array.dtype}, not ids. Store ids as integers or strings.")
+
+
+def refuse_empty(ids: Ids, source: str) -> Ids:
+    """Return ids [n], or say which rows have an empty one: two of these would be taken for the same row."""
+    rows = np.flatnonzero(ids == "")
+    if len(rows):
+        told = f"{counted(len(rows), 'empty id')}, in rows {first_few(rows.tolist())}"
+        raise IdError(f"{source} holds {told}. Fill them, or take another column with --id-column.")
+    return ids
 
 
 def from_bytes(values: NDArray[np.uint8], source: str) -> Ids:
@@ -84,7 +98,7 @@ def from_arrow(column: Any, source: str) -> Ids:
     if column.null_count:
         rows = np.flatnonzero(column.is_null().to_numpy())
         raise IdError(
-            f"{source} holds {column.null_count:,} null ids, in rows {first_few(rows.tolist())}. "
+            f"{source} holds {counted(column.null_count, 'null id')}, in rows {first_few(rows.tolist())}. "
             "Fill them, or take another column with --id-column."
         )
     import pyarrow as pa

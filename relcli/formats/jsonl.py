@@ -91,27 +91,31 @@ def _has_floats(value: object) -> bool:
 
 
 def _id_columns(path: Path, objects: Sequence[Fields], vectors: str, wanted: str | None) -> tuple[IdColumn, ...]:
-    first = objects[0]
-    names = [key for key in first if key != vectors]
+    names = [key for key in dict.fromkeys(key for one in objects for key in one) if key != vectors]
     if wanted is not None:
         choose_column(names, wanted, path)
         return (_id_column(path, objects, wanted, Trust.GIVEN),)
     trusts = {key: trust for key in names if (trust := trust_in(key)) is not None}
-    found = in_order([_id_column(path, objects, key, trusts[key]) for key in trusts if may_be_id(first[key])])
-    odd = [key for key in trusts if trusts[key] is Trust.NAMED and not may_be_id(first[key])]
+    fit = {key for key in trusts if trusts[key] <= Trust.LIKELY or any(may_be_id(one.get(key)) for one in objects)}
+    odd = [key for key in fit if trusts[key] is Trust.NAMED and not any(may_be_id(one.get(key)) for one in objects)]
+    found = in_order([_id_column(path, objects, key, trusts[key]) for key in trusts if key in fit and key not in odd])
     if odd and not (found and found[0].trust is Trust.NAMED):
         # rows must never be paired by number because a key of ids was passed over
         raise IdError(
-            f"{path}, line 1, key {odd[0]!r} holds {first[odd[0]]!r}, which is no id. Store ids as integers or "
-            "strings, name another key with --id-column, or give a file of ids."
+            f"{path}, line 1, key {odd[0]!r} holds {objects[0].get(odd[0])!r}, which is no id. Store ids as integers "
+            "or strings, name another key with --id-column, or give a file of ids."
         )
     return found
 
 
 def _id_column(path: Path, objects: Sequence[Fields], key: str, trust: Trust) -> IdColumn:
     source = f"key {key!r}"
-    sample = partial(ids_of_objects, [{key: one.get(key)} for one in objects], key, f"{path}, {source}")
+    sample = partial(_sample, [{key: one.get(key)} for one in objects], key, f"{path}, {source}")
     return IdColumn(key, source, trust, partial(read_ids, path, key), sample)
+
+
+def _sample(objects: list[Fields], key: str, source: str) -> tuple[Ids, int]:
+    return ids_of_objects([one for one in objects if one[key] is not None], key, source), len(objects)
 
 
 def _decode(path: Path, key: str, d: int, texts: Sequence[bytes], rows: NDArray[np.int64]) -> NDArray[np.float64]:

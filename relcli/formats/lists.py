@@ -49,12 +49,13 @@ def open_ids(path: str | Path, *, column: str | None = None) -> Ids:
     """
     path, named = split_column(path)
     column = column or named
-    if column is None and path.suffix.lower() != ".csv" and not _is_table(path):
+    if column is None and path.suffix.lower() != ".csv" and not is_table(path):
         values = _read_list(path)
     else:
         table = open_columns(path, wanted="ids")
         only = table.names[0] if len(table.names) == 1 else None
-        values = table.ids(column or only or choose_ids(table, error=IdError))
+        way_out = "Name the one with the ids by FILE#COLUMN."
+        values = table.ids(column or only or choose_ids(table, error=IdError, way_out=way_out))
     if values.ndim != 1:
         raise IdError(f"{path} holds ids of shape {list(values.shape)}: one id a row is wanted.")
     return values
@@ -93,33 +94,45 @@ def check_ids_path(path: str | Path) -> None:
         raise UsageError(f"{path} names no list of ids that is written: .txt, .tsv or .json.")
 
 
-def open_pairs(path: str | Path) -> tuple[Ids, Ids]:
+def open_pairs(path: str | Path, *, single: bool = True) -> tuple[Ids, Ids]:
     """
     Return the ids in x [a] and in y [a] that belong together.
 
     A .txt or .tsv may hold them as two columns with a TAB between, or more under a line that begins with the names
-    x_id and y_id; a .json as a list of pairs, a .npy as [a, 2], a table as columns x_id and y_id. A list of single
-    ids is the same on both sides, and so is FILE#COLUMN; FILE#COLUMN,COLUMN names both.
+    x_id and y_id; a .json as a list of pairs, a .npy as [a, 2], a table as columns x_id and y_id. FILE#COLUMN,COLUMN
+    names both of any table. A list of single ids is the same on both sides, and so is FILE#COLUMN; a table whose
+    columns have other names is taken for one only where it may be a list of `single` ids.
     """
     path, named = split_column(path)
-    if named is None and not _is_table(path):
+    if named is None and not is_table(path):
         values = _read_list(path, tabs=True)
         if values.ndim == 1:
             return values, values
-        if values.shape[1] != 2:
-            raise IdError(f"{path} holds {values.shape[1]} ids a row: one id, or a pair x, y, is wanted.")
+        if values.ndim != 2 or values.shape[1] != 2:
+            held = f"{values.shape[1]} ids a row" if values.ndim == 2 else f"an array of shape {list(values.shape)}"
+            raise IdError(f"{path} holds {held}: one id, or a pair x, y, is wanted.{_two_of(path)}")
         return values[:, 0], values[:, 1]
     table = open_columns(path, wanted="ids")
     x, y = by_name(table.names, ["x_id"]), by_name(table.names, ["y_id"])
     if named is not None:
-        both = [named] if named in table.names else named.split(",")
+        both = [named] if named in table.names else [part.strip() for part in named.split(",")]
         if len(both) > 2:
             raise UsageError(f"{path}#{named} names {len(both)} columns: one of ids, or two, those of x and of y.")
         x, y = both[0], both[-1]
+    elif not (x and y) and not single and len(table.names) > 1:
+        raise IdError(
+            f"{path} has no columns x_id and y_id: it has {first_few(table.names, 12)}. Name the ids of x and of y by "
+            f"{path.name}#COLUMN,COLUMN."
+        )
     elif not (x and y):
-        x = y = table.names[0] if len(table.names) == 1 else choose_ids(table, error=IdError)
+        way_out = "Name the one with the ids by FILE#COLUMN, or those of x and of y by FILE#COLUMN,COLUMN."
+        x = y = table.names[0] if len(table.names) == 1 else choose_ids(table, error=IdError, way_out=way_out)
     ids = table.ids(x)
     return ids, ids if x == y else table.ids(y)
+
+
+def _two_of(path: Path) -> str:
+    return " Name two columns of a table by FILE#COLUMN,COLUMN." if has_columns(path) else ""
 
 
 def open_scores(path: str | Path, column: str) -> dict[str, float]:
@@ -248,7 +261,7 @@ def ids_beside(path: str | Path, rows: int) -> Path | None:
     return None
 
 
-def _is_table(path: Path) -> bool:
+def is_table(path: Path) -> bool:
     """Return whether a file without a column named is a table: a .tsv and a .json are lists first."""
     if path.suffix.lower() == ".json":
         with reading(path, "JSON"):

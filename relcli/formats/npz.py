@@ -76,14 +76,14 @@ def _id_columns(path: Path, headers: Mapping[str, Header], rows: int, wanted: st
         choose_column(list(headers), wanted, path)
         trusts = {wanted: Trust.GIVEN}
     else:
-        flat = [name for name, (shape, _, _) in headers.items() if len(shape) == 1]
+        flat = [name for name, (shape, _, _) in headers.items() if len(shape) == 1 or shape[1:] == (1,)]
         trusts = {name: trust for name in flat if (trust := trust_in(name)) is not None}
     found = []
     for name, trust in trusts.items():
         shape, _, dtype = headers[name]
         if trust is Trust.UNNAMED and not (dtype.kind in "iuUS" and shape == (rows,)):
             continue
-        if dtype.hasobject:
+        if dtype.hasobject and trust <= Trust.LIKELY:
             raise refuse_pickle(path)
         found.append(_id_column(path, name, trust))
     return in_order(found)
@@ -100,7 +100,8 @@ def _load(path: Path, name: str) -> NDArray[Any]:
 
 
 def _load_ids(path: Path, name: str) -> Ids:
-    return as_ids(_load(path, name), f"{path}, array {name!r}")
+    found = as_ids(_load(path, name), f"{path}, array {name!r}")
+    return found[:, 0] if found.shape[1:] == (1,) else found
 
 
 FORMAT = Format("npz", (".npz",), lambda head: head.startswith(b"PK\x03\x04"), open_npz)

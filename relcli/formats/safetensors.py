@@ -143,9 +143,10 @@ def _id_columns(
             continue
         if trust is not None and (whole or trust is Trust.WEAK):
             found.append(_id_column(path, tensors, metadata, name, trust))
-    if not (found and min(column.trust for column in found) is Trust.NAMED):
-        listed = (name for name in metadata if name.lower() == "ids" and name not in tensors)
-        found += [_id_column(path, tensors, metadata, name, Trust.NAMED) for name in listed]
+    for name, value in metadata.items():
+        trust = trust_in(name)
+        if name not in tensors and trust is not None and trust <= Trust.LIKELY and value.lstrip().startswith("["):
+            found.append(_id_column(path, tensors, metadata, name, trust))
     return in_order(found)
 
 
@@ -159,7 +160,7 @@ def _id_column(
 
 def _ids_of_tensor(path: Path, name: str, tensor: Tensor) -> Ids:
     source = f"{path}, tensor {name!r}"
-    if tensor.dtype == "bfloat16" or not np.dtype(tensor.dtype).kind or len(tensor.shape) not in (1, 2):
+    if tensor.dtype == "bfloat16" or tensor.dtype not in _DTYPES.values() or len(tensor.shape) not in (1, 2):
         raise IdError(f"{source} is {tensor.dtype} {list(tensor.shape)}: ids are integers, or rows of UTF-8.")
     shape = (tensor.shape[0], math.prod(tensor.shape[1:]))
     values = tensor.rows(path, shape)[:]
@@ -172,7 +173,10 @@ def _ids_of_tensor(path: Path, name: str, tensor: Tensor) -> Ids:
 
 def _ids_of_metadata(path: Path, name: str, value: str) -> Ids:
     source = f"{path}, metadata {name!r}"
-    ids = json.loads(value)
+    try:
+        ids = json.loads(value)
+    except ValueError as error:
+        raise IdError(f"{source} is no JSON: {error}. Write a list of ids there.") from error
     if not isinstance(ids, list):
         raise IdError(f"{source} holds a JSON {type(ids).__name__}: a list of ids is wanted.")
     return from_list(ids, source)

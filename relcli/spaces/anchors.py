@@ -10,7 +10,7 @@ import numpy as np
 
 from relcli.arrays import ExactProduct, Floats, on_grid, one_blas_thread, row_norms, unit_rows
 from relcli.errors import AnchorError, IdError, UsageError, counted, did_you_mean, first_few
-from relcli.spaces.pairing import Ids, Index, Mask, PairedSpaces, hash_ids, slice_if_consecutive
+from relcli.spaces.pairing import Ids, Index, Mask, PairedSpaces, hash_ids, refuse_one_sided, slice_if_consecutive
 from relcli.spaces.space import Space
 
 #: Anchor Grams with a larger condition number amplify noise beyond what float32 vectors carry.
@@ -54,6 +54,11 @@ class AnchorList:
     def side(self, side: str) -> Ids:
         """Return the ids of x, or of y."""
         return self.x_ids if side == "x" else self.y_ids
+
+    def check_sides(self, x: Space, y: Space) -> None:
+        """Raise a JoinError where ids that are to be those of both sides would be looked up among row numbers."""
+        if np.array_equal(self.x_ids, self.y_ids):
+            refuse_one_sided(x, y)
 
 
 @dataclass(frozen=True)
@@ -357,6 +362,7 @@ def settle_anchors(
     """Return the anchors that were listed or are to be chosen, checked."""
     if isinstance(wanted, AnchorChoice):
         return choose_anchors(pair, wanted.strategy, wanted.count, seed=seed, labels=wanted.labels)
+    wanted.check_sides(pair.x, pair.y)
     return find_anchors(pair, wanted.x_ids, wanted.y_ids, missing=missing)
 
 

@@ -34,34 +34,45 @@ class Trust(IntEnum):
 
 
 NAMED = ("id", "ids", "_id", "doc_id", "docid", "key", "uid", "uuid")
-_LIKELY = ("document_id", "chunk_id", "custom_id", "item_id", "row_id", "sample_id", "paper_id", "pk", "sku", "hash")
-_LIKELY_ENDS = ("_id", "_uuid", "_ref", "_key")
+_LIKELY = (
+    *("document_id", "chunk_id", "custom_id", "item_id", "row_id", "sample_id", "paper_id", "pk", "sku", "hash"),
+    *("ref", "sha256", "sha1", "md5"),
+)
+_LIKELY_ENDS = ("_id", "_uuid", "_ref", "_key", "_ids", "_uuids", "_refs", "_keys")
 #: Stand in for ids where nothing better is found.
-_WEAK = ("url", "image_path", "filename", "file_name", "path", "name", "word", "token")
+_WEAK = (
+    *("url", "uri", "image_path", "filename", "file_name", "filepath", "file_path", "path"),
+    *("name", "word", "token"),
+)
 #: Never ids: they repeat, models differ in cleaning them, or they say what a row is and not which.
 _NEVER = {
     *("text", "texts", "content", "contents", "body", "passage", "prompt", "title", "caption", "sentence", "question"),
     *("answer", "query", "abstract", "description", "summary", "label", "labels", "class", "target", "category"),
     *("split", "language", "lang", "date", "time", "timestamp", "created_at", "updated_at"),
+    *("label_id", "class_id", "category_id", "cluster_id", "topic_id", "target_id", "split_id"),
 }
 _NEVER_ENDS = ("_text", "_content", "_prompt", "_title", "_label", "_class", "_category")
 
 #: An id may be this long where its column is called like ids are, and where it is not.
 _LONGEST, _SHORT = 512, 64
 
-#: A column whose values repeat more often than this is no column of ids.
-_DISTINCT = 0.9
+#: So many of a column's values differ, at least, where it is called like ids are, and where it is not.
+_DISTINCT, _MOSTLY_DISTINCT = 0.5, 0.9
 
-#: Two columns match when they share this much of the shorter one.
-_ENOUGH = 0.1
+#: So many of a column's first values are there, at least.
+_PRESENT = 0.9
+
+#: Two columns tell something when they share this much of the shorter one.
+_ENOUGH = 0.05
 
 #: Whole numbers coincide by chance: they must share this many times what chance would give.
 _BEYOND_CHANCE = 3
 
 #: A column that shares more than this part of what the best one shares is a rival of it.
-_RIVAL = 0.5
+_RIVAL = 0.2
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_COUNTED = re.compile(r"(\D*)(\d{1,17})(\D*)")
 
 
 @dataclass(frozen=True)
@@ -69,46 +80,61 @@ class IdColumn:
     """
     A column, tensor, array, key or file that may hold a space's ids.
 
-    `source` is a phrase such as "column 'id'"; `sample()` gives the ids of the first rows, where that is cheaper than
-    `read()`, which gives all [n]. Both raise an IdError where a value is no id.
+    `source` is a phrase such as "column 'id'"; `sample()` gives the ids of the first rows, those that are there, where
+    that is cheaper than `read()`, which gives all [n]; `rows` are how many were sampled. Both raise an IdError where a
+    value is no id, and `read()` where one is missing.
     """
 
     name: str
     source: str
     trust: Trust
     read: Callable[[], Ids]
-    sample: Callable[[], Ids] | None = None
+    sample: Callable[[], tuple[Ids, int]] | None = None
 
     @cached_property
-    def first(self) -> Ids | None:
-        """The ids of the first rows or of all, None where a value is no id."""
+    def first(self) -> tuple[Ids, int] | None:
+        """The ids of the first rows, or of all, that are there, and the number of rows; None where one is no id."""
         try:
-            return self.read() if self.sample is None else self.sample()
+            if self.sample is not None:
+                return self.sample()
+            ids = self.read()
+            return ids, len(ids)
         except IdError:
             return None
 
-    @cached_property
-    def looks_right(self) -> bool:
-        """Whether the first values are short, differ, and none is missing; what is called like ids is taken at that."""
+    @property
+    def fault(self) -> str | None:
+        """Why the column cannot hold the ids, as its first values tell, None where it can."""
         if self.trust <= Trust.INDEX:
-            return True
-        values = self.first
-        if values is None:
-            return False
-        longest = _SHORT if self.trust is Trust.UNNAMED else _LONGEST
-        if not len(values) or values.dtype.itemsize > 4 * longest or (np.char.find(values, "\n") >= 0).any():
-            return False
-        return mostly_distinct(values)
+            return None
+        if self.first is None:
+            return "holds what is no id"
+        values, rows = self.first
+        unnamed = self.trust is Trust.UNNAMED
+        if not len(values) or len(values) < _PRESENT * rows:
+            return f"is empty in {rows - len(values):,} of its first {rows:,} rows"
+        if values.dtype.itemsize > 4 * (_SHORT if unnamed else _LONGEST) or (np.char.find(values, "\n") >= 0).any():
+            return "holds long texts"
+        different = len(np.unique(values))
+        if different < (_DISTINCT if self.trust <= Trust.LIKELY else _MOSTLY_DISTINCT) * len(values):
+            return f"holds {different:,} values in {len(values):,} rows"
+        return None
+
+    @property
+    def looks_right(self) -> bool:
+        """Whether the first values are short, differ, and are there; what is called like ids is taken at that."""
+        return self.fault is None
 
     @cached_property
     def numbers_rows(self) -> bool:
         """Whether the first values count the rows: 0, 1, 2 … or 1, 2, 3 …"""
-        return self.first is not None and counts_rows(self.first)
+        return self.first is not None and counts_rows(self.first[0])
 
     def shown(self) -> str:
         """Return the name and a first value, for a message."""
-        values = self.first
-        return repr(self.name) if values is None or not len(values) else f"{self.name!r} (like {str(values[0])!r})"
+        if self.first is None or not len(self.first[0]):
+            return repr(self.name)
+        return f"{self.name!r} (like {str(self.first[0][0])!r})"
 
 
 def given_column(source: str, ids: Ids) -> IdColumn:
@@ -126,6 +152,11 @@ def trust_in(name: str) -> Trust | None:
     if folded in _LIKELY or folded.endswith(_LIKELY_ENDS):
         return Trust.LIKELY
     return Trust.WEAK if folded in _WEAK else Trust.UNNAMED
+
+
+def same_name(one: IdColumn, other: IdColumn) -> bool:
+    """Return whether two columns are called alike, whatever the capitals and hyphens."""
+    return _folded(one.name) == _folded(other.name)
 
 
 def in_order(columns: Sequence[IdColumn]) -> tuple[IdColumn, ...]:
@@ -169,15 +200,22 @@ def possible(columns: Sequence[IdColumn]) -> tuple[IdColumn, ...]:
     )
 
 
-def mostly_distinct(values: Ids) -> bool:
-    """Return whether few of the values repeat."""
-    return len(np.unique(values)) >= _DISTINCT * len(values)
+def passed_over(columns: Sequence[IdColumn]) -> list[str]:
+    """Return the columns that are called like ids and cannot hold them, each with the reason."""
+    return [f"{column.name!r} {column.fault}" for column in columns if column.trust <= Trust.LIKELY and column.fault]
 
 
-def counts_rows(values: Ids) -> bool:
-    """Return whether the values are consecutive whole numbers in order."""
+def counts_rows(values: Ids, *, within: bool = False) -> bool:
+    """Return whether the values are consecutive whole numbers in order, or such `within` texts that are else alike."""
     numbers = _whole(values)
-    return numbers is not None and len(numbers) > 1 and bool((np.diff(numbers) == 1).all())
+    if numbers is None and not within:
+        return False
+    if numbers is None:
+        parts = [_COUNTED.fullmatch(value) for value in values[:SAMPLED].tolist()]
+        if not all(parts) or len({(part[1], part[3]) for part in parts if part}) != 1:
+            return False
+        numbers = np.array([int(part[2]) for part in parts if part], np.int64)
+    return len(numbers) > 1 and bool((np.diff(numbers) == 1).all())
 
 
 def _itself(ids: Ids) -> Ids:
@@ -233,7 +271,7 @@ class Held:
     @cached_property
     def in_row_order(self) -> bool:
         """Whether the ids count the rows."""
-        return counts_rows(self.ids)
+        return counts_rows(self.ids, within=True)
 
 
 @dataclass(frozen=True)
@@ -280,7 +318,7 @@ class Pairing:
     @property
     def telling(self) -> bool:
         """Whether what the two share tells that they are the same ids."""
-        return self.enough and not self.by_chance
+        return self.enough and not self.by_chance and not self.numbers_rows
 
     @property
     def called_so(self) -> bool:
@@ -310,21 +348,41 @@ def certain_pairing(all_x: Sequence[Held], all_y: Sequence[Held]) -> Pairing | N
     Return the column of x and that of y which hold the ids that the two share, None where none is certain.
 
     What the columns share decides before what they are called: the pair that shares by far the most, where it shares
-    a fair part of the shorter side and more than whole numbers share by chance. Pairs that lead to the same rows are
-    no rivals. Where values tell nothing, names that are always ones of ids do, or there being but one pair.
+    a fair part of the shorter side and more than whole numbers or counted rows share by themselves. Pairs that lead
+    to the same rows are no rivals. Where values tell nothing, names decide, if all columns called like ids agree.
     """
     pairings = [Pairing(x, y) for x in all_x for y in all_y]
     telling = [one for one in pairings if one.telling]
     named = [one for one in pairings if one.called_so and one.shared]
     if telling:
         most = max(one.shared for one in telling)
-        strong = [one for one in telling if one.shared > _RIVAL * most]
+        strong = _without_crossings([one for one in telling if one.shared > _RIVAL * most])
         best = min(strong, key=lambda one: one.rank)
         rivals = [*strong, *(one for one in named if one.enough and not one.numbers_rows)]
         return None if any(one.disagrees(best) for one in rivals) else best
-    if named:
-        return min(named, key=lambda one: one.rank)
-    if len(pairings) == 1:
-        return pairings[0]
-    coinciding = [one for one in pairings if one.enough and one.alike]
-    return coinciding[0] if len(coinciding) == 1 else None
+    alone = len(pairings) == 1 and min(pairings[0].x.trust, pairings[0].y.trust) is Trust.GIVEN
+    called = [
+        one
+        for one in pairings
+        if one.shared
+        and (one.called_so or (one.alike and one.x.trust <= Trust.WEAK) or (alone and one.y.trust <= Trust.LIKELY))
+    ]
+    if not called:
+        return None
+    best = min(called, key=lambda one: one.rank)
+    rivals = [one for one in pairings if one.shared and one.alike and max(one.x.trust, one.y.trust) <= Trust.LIKELY]
+    if any(one.disagrees(best) for one in (*called, *rivals)):
+        return None
+    others = [
+        any(held is not mine and held.trust <= Trust.LIKELY and not held.in_row_order for held in side)
+        for mine, side in ((best.x, all_x), (best.y, all_y))
+    ]
+    # a counter is no id where something better may be: what does not match may only be written in another way
+    return None if best.numbers_rows and all(others) else best
+
+
+def _without_crossings(pairings: Sequence[Pairing]) -> list[Pairing]:
+    """Return pairings without those of two columns each of which has its namesake on the other side."""
+    x = {id(one.x) for one in pairings if one.alike}
+    y = {id(one.y) for one in pairings if one.alike}
+    return [one for one in pairings if one.alike or not (id(one.x) in x and id(one.y) in y)]

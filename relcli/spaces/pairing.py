@@ -126,14 +126,7 @@ class PairedSpaces:
         if not (x.origin.ids_given or y.origin.ids_given) and pairs is None:
             _check_row_numbers(x, y, strict=strict)
             return cls._paired(x, y, np.arange(len(x)), np.arange(len(y)), by="row number", seed=seed)
-        if x.origin.ids_given != y.origin.ids_given:
-            with_ids, without = (x, y) if x.origin.ids_given else (y, x)
-            side = "y" if without is y else "x"
-            raise JoinError(
-                f"{with_ids.name} has ids ({with_ids.origin.id_source}), {without.name} has none: rows cannot be "
-                f"matched.{_beside(x, y)} Name the ids of {without.name} with --ids-{side} FILE or "
-                f"--id-column-{side}; --id-column {ROW_NUMBER} pairs rows by their number."
-            )
+        refuse_one_sided(x, y)
         first_x, dropped_x = unique_rows(x, on_duplicate)
         first_y, dropped_y = unique_rows(y, on_duplicate)
         ids_x, ids_y = x.ids[first_x], y.ids[first_y]
@@ -285,12 +278,25 @@ def _beside(x: Space, y: Space) -> str:
         if space.origin.ids_beside
     }
     told = " and ".join(dict.fromkeys(near.values()))
-    return f" {told}, one for each row: {' '.join(near)}." if near else ""
+    return f" {told}, as many as rows: {' '.join(near)}, if they are in the same order." if near else ""
 
 
 def same_file(x: Space, y: Space) -> bool:
     """Return whether both spaces are the same vectors of files with the same digest."""
     return x.origin.sha256 is not None and (x.origin.sha256, x.origin.member) == (y.origin.sha256, y.origin.member)
+
+
+def refuse_one_sided(x: Space, y: Space) -> None:
+    """Raise a JoinError where one space has ids and the other none: an id names no row there."""
+    if x.origin.ids_given == y.origin.ids_given:
+        return
+    with_ids, without = (x, y) if x.origin.ids_given else (y, x)
+    side = "y" if without is y else "x"
+    raise JoinError(
+        f"{with_ids.name} has ids ({with_ids.origin.id_source}), {without.name} has none: rows cannot be matched."
+        f"{_beside(x, y)} Name the ids of {without.name} with --ids-{side} FILE or --id-column-{side}; --id-column "
+        f"{ROW_NUMBER} pairs rows by their number."
+    )
 
 
 def refuse_twice(x: Space, y: Space) -> None:

@@ -16,36 +16,39 @@ from relcli.spaces.id_columns import (
     Pairing,
     Trust,
     certain_pairing,
-    mostly_distinct,
+    passed_over,
     possible,
 )
 from relcli.spaces.space import Space
 
+#: How to say which columns hold the ids of two dumps, and of many.
+TWO_FLAGS = "Name them with --id-column-x and --id-column-y, or give files of ids with --ids-x and --ids-y"
+MANY_FLAGS = "Name the column with --id-column, taken where a dump has it, or write ids beside a dump as <stem>.ids.txt"
 
-def with_shared_ids(x: Space, y: Space) -> tuple[Space, Space]:
+
+def with_shared_ids(x: Space, y: Space, *, flags: str = TWO_FLAGS) -> tuple[Space, Space]:
     """
     Return both spaces with the ids by which their rows match, told by what their columns share, then by names.
 
     Ids that were given stay. A side without any column of ids is left as it is, and so are two whose columns only
-    count their rows. Raises an IdError that lists the columns where none is certain. Reads the columns in question.
+    count their rows. Raises an IdError that lists the columns, and names `flags`, where none is certain. Reads all
+    columns that may hold ids.
     """
     if not (x.origin.id_columns or y.origin.id_columns):
-        return x, y
-    named_x, named_y = _named(x), _named(y)
-    if named_x and named_y and Pairing(named_x, named_y).telling:
         return x, y
     held_x, held_y = _held(x), _held(y)
     if not held_x or not held_y:
         return x, y
-    found = certain_pairing(held_x, held_y)
-    if found is None:
-        if named_x and named_y:
-            # called what ids are called, and sharing none: the join says so
-            return x, y
-        raise _uncertain((x, held_x), (y, held_y))
-    if found.numbers_rows and max(found.x.trust, found.y.trust) > Trust.LIKELY:
+    if all(_counts(one) for one in (*held_x, *held_y)):
         return _numbered(x), _numbered(y)
-    return _taking(x, found.x), _taking(y, found.y)
+    found = certain_pairing(held_x, held_y)
+    if found is not None:
+        return _taking(x, found.x), _taking(y, found.y)
+    both = x.origin.ids_given and y.origin.ids_given
+    if both and not any(Pairing(one, other).shared for one in held_x for other in held_y):
+        # there is nothing to choose: the join says that they share none
+        return x, y
+    raise _uncertain((x, held_x), (y, held_y), flags)
 
 
 def with_common_ids(spaces: Sequence[Space]) -> list[Space]:
@@ -54,46 +57,47 @@ def with_common_ids(spaces: Sequence[Space]) -> list[Space]:
         return []
     first, others = spaces[0], list(spaces[1:])
     for place, other in enumerate(others):
-        first, others[place] = with_shared_ids(first, other)
+        first, others[place] = with_shared_ids(first, other, flags=MANY_FLAGS)
         first = _decided(first)
     return [first, *others]
 
 
 def with_ids_among(space: Space, known: Ids) -> Space:
-    """Return a space with its ids from the column that holds most of the ids `known`, or as it is where none does."""
+    """
+    Return a space with its ids from the column that holds most of the ids `known`, or as it is where none does.
+
+    A column that is always one of ids stays unless it holds none of them, and one that counts the rows is never taken.
+    """
     if not space.origin.id_columns:
         return space
-    held = _held(space)
-    counts = [int(np.isin(known, one.ids).sum()) for one in held]
-    best = max(counts, default=0)
-    if not best:
+    held = [one for one in _held(space) if not (one.trust > Trust.LIKELY and one.in_row_order)]
+    counts = {id(one): int(np.isin(known, one.ids).sum()) for one in held}
+    current = next((one for one in held if one.column is space.origin.id_column), None)
+    if current is not None and current.trust <= Trust.INDEX and counts[id(current)]:
         return space
-    ways = [one for one, count in zip(held, counts, strict=True) if count == best]
-    # the most trusted of those that hold as many; the current one where it is among them
-    return _taking(space, next((one for one in ways if one.column is space.origin.id_column), ways[0]))
+    best = max(counts.values(), default=0)
+    ways = [one for one in held if counts[id(one)] == best and best]
+    return space if not ways or current in ways else _taking(space, ways[0])
 
 
 def check_decided(space: Space, *, flag: str = "--id-column") -> None:
     """Raise an IdError where a space has columns that may hold its ids and none was taken."""
-    columns = undecided(space)
-    if columns:
-        raise IdError(
-            f"{space.name} has {_listed(columns)}, and nothing tells whether {'it' if len(columns) == 1 else 'one'} "
-            f"holds its ids. Name it with {flag}; {flag} {ROW_NUMBER} numbers the rows."
-        )
+    if space.origin.ids_given:
+        return
+    columns, faults = undecided(space), passed_over(space.origin.id_columns)
+    if not (columns or faults):
+        return
+    told = [f"{space.name} has {_listed(columns)}, and nothing tells that one holds its ids"] if columns else []
+    if faults:
+        told.append(f"{space.name} has columns that are called like ids and cannot be them: {', '.join(faults[:5])}")
+    raise IdError(
+        f"{'. '.join(told)}. Mend it, or name the column with {flag}; {flag} {ROW_NUMBER} says that rows have no ids."
+    )
 
 
 def undecided(space: Space) -> tuple[IdColumn, ...]:
     """Return the columns that may hold the ids of a space which has none yet."""
     return () if space.origin.ids_given else possible(space.origin.id_columns)
-
-
-def _named(space: Space) -> Held | None:
-    """Return the ids that a space has if they were given or are called what ids are always called."""
-    if not space.origin.ids_given:
-        return None
-    column = space.origin.id_column
-    return Held(column, space.ids) if column is None or column.trust <= Trust.INDEX else None
 
 
 def _held(space: Space) -> list[Held]:
@@ -107,10 +111,12 @@ def _held(space: Space) -> list[Held]:
         try:
             ids = space.ids if column is origin.id_column else column.read()
         except IdError:
-            if column.trust <= Trust.INDEX:
+            # what is called like ids and lacks a few is to be mended, not passed over for what is less
+            if column.trust <= Trust.LIKELY:
                 raise
             continue
-        if len(ids) == len(space) and (column.trust <= Trust.INDEX or mostly_distinct(ids)):
+        # an empty text is no id
+        if len(ids) == len(space) and (ids != "").all():
             found.append(Held(column, ids))
     return found
 
@@ -134,12 +140,15 @@ def _decided(space: Space) -> Space:
     return replace(space, origin=replace(space.origin, id_columns=()))
 
 
-def _uncertain(*sides: tuple[Space, Sequence[Held]]) -> IdError:
-    told = [f"{space.name} has {_listed([one.column for one in held if one.column])}" for space, held in sides]
+def _counts(held: Held) -> bool:
+    return held.trust > Trust.LIKELY and held.in_row_order
+
+
+def _uncertain(x: tuple[Space, Sequence[Held]], y: tuple[Space, Sequence[Held]], flags: str) -> IdError:
+    told = [f"{space.name} has {_listed([one.column for one in held if one.column])}" for space, held in (x, y)]
     return IdError(
-        f"{' and '.join(told)}, and what they share does not tell which of them are the ids. Name them with "
-        f"--id-column-x and --id-column-y, or give files of ids with --ids-x and --ids-y; --id-column {ROW_NUMBER} "
-        "pairs rows by their number."
+        f"{' and '.join(told)}, and what they share does not tell which of them are the ids. {flags}; --id-column "
+        f"{ROW_NUMBER} pairs rows by their number."
     )
 
 

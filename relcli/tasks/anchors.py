@@ -114,6 +114,8 @@ def check(
             f"{wanted.strategy}:{wanted.count} is a choice, not a list. Write the anchors to a file with relcli "
             "anchors choose, then check that."
         )
+    if y is not None:
+        wanted.check_sides(x, y)
     sides = [(x, wanted.x_ids)] if y is None else [(x, wanted.x_ids), (y, wanted.y_ids)]
     once = np.ones(len(wanted.x_ids), bool)
     repeated: dict[str, int] = {}

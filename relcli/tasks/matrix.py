@@ -216,7 +216,8 @@ def _joined(spaces: Sequence[Space], options: Options) -> tuple[list[Space], dic
     if given and len(given) < len(spaces):
         without = first_few([space.name for space in spaces if not space.origin.ids_given])
         raise JoinError(
-            f"{len(given)} of {len(spaces)} spaces have ids, {without} has none. Name them with --ids FILE."
+            f"{len(given)} of {len(spaces)} spaces have ids, {without} has none. Write its ids beside it, one a line, "
+            "as <stem>.ids.txt, or number the rows of all with --id-column row-number."
         )
     if not given:
         counts = {len(space): space.name for space in spaces}
