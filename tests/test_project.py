@@ -126,9 +126,7 @@ def test_no_more_batches_are_kept_than_two_a_worker():
     assert len(read) <= 2 * 2
 
 
-def test_bfloat16_is_rounded_to_the_nearest_as_torch_does():
-    import torch
-
+def test_bfloat16_is_rounded_to_the_nearest_as_torch_does(torch):
     numbers = np.random.default_rng(0).standard_normal((40, 50)).astype(np.float32)
     numbers[0, :6] = [0.0, -0.0, np.inf, -np.inf, np.nan, 3.4e38]
     numbers[1] = np.arange(50, dtype=np.float32) / 256 + 1  # halfway between two

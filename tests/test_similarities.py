@@ -73,7 +73,7 @@ def test_it_agrees_with_its_twin_on_nasty_rows(name):
 
 
 @pytest.mark.parametrize("name", ["cosine", "angular", "euclidean", "l1", "basis"])
-def test_it_agrees_with_latentis_where_both_define_it(name):
+def test_it_agrees_with_latentis_where_both_define_it(name, torch):
     v, anchors = cloud(2, 50, 16), cloud(3, 12, 16)
 
     np.testing.assert_allclose(RelativeProjection(anchors, name)(v), plain.latentis(name, v, anchors), atol=1e-6)
@@ -243,11 +243,9 @@ LATENTIS = {
 
 
 @pytest.mark.parametrize("name", LATENTIS)
-def test_it_is_what_latentis_projects(name):
+def test_it_is_what_latentis_projects(name, torch):
     """Theirs are distances where ours are similarities, hence the signs."""
     projection = pytest.importorskip("latentis.transform.projection")
-    import torch
-
     rng = np.random.default_rng(3)
     rows, anchors = rng.standard_normal((40, 12)), rng.standard_normal((9, 12))
     function, as_ours = LATENTIS[name]

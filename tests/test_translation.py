@@ -366,8 +366,7 @@ def test_a_map_is_written_under_its_suffix_only(tmp_path):
     ("name", "method"),
     [("svd_align_state", "ortho"), ("lstsq_align_state", "linear"), ("lstsq_ortho_align_state", "l-ortho")],
 )
-def test_it_is_what_latentis_fits(name, method):
-    torch = pytest.importorskip("torch")
+def test_it_is_what_latentis_fits(name, method, torch):
     functional = pytest.importorskip("latentis.transform.translate.functional")
     x, y, _, _ = related(12, 12)
     matrix = getattr(functional, name)(torch.from_numpy(x), torch.from_numpy(y))["matrix"].numpy()
@@ -375,8 +374,7 @@ def test_it_is_what_latentis_fits(name, method):
     np.testing.assert_allclose(fit_translation(x, y, method=method, scaling="none").matrix, matrix, atol=1e-6)
 
 
-def test_it_is_what_latentis_translates():
-    torch = pytest.importorskip("torch")
+def test_it_is_what_latentis_translates(torch):
     aligner = pytest.importorskip("latentis.transform.translate.aligner")
     x, y, v, _ = related(12, 16)
     theirs = aligner.Procrustes().fit(torch.from_numpy(x), torch.from_numpy(y)).transform(torch.from_numpy(v))[0]
