@@ -36,7 +36,7 @@ IDS = np.array([f"w{i}" for i in range(N)])
 ANCHORS = [f"w{i}" for i in range(0, 60, 2)]
 TEST = np.arange(N) % 3 == 0
 HEADS = {
-    "svm": LinearSVC(random_state=0),
+    "svm": LinearSVC(dual="auto", random_state=0),
     "logistic": LogisticRegression(max_iter=1000),
     "ridge": RidgeClassifier(),
     "mlp": MLPClassifier(random_state=0),

@@ -177,7 +177,7 @@ def plainly(case: str, via: str, heads: TrainedHeads) -> tuple[np.ndarray, np.nd
     elif via.startswith("translate:"):
         rows = fit_translation(Y[AT], X[AT], method=via.partition(":")[2])(Y)
     estimators = {
-        "svm": LinearSVC(random_state=0),
+        "svm": LinearSVC(dual="auto", random_state=0),
         "logistic": LogisticRegression(max_iter=1000),
         "ridge": Ridge() if kind == "numbers" else RidgeClassifier(),
     }

@@ -659,7 +659,8 @@ def _estimator(options: Options, seed: int) -> Any:
     if options.head == "svm":
         from sklearn.svm import LinearSVC
 
-        return LinearSVC(random_state=seed)
+        # before scikit-learn 1.5 the default was the dual problem, whose solver seldom ends within its steps here
+        return LinearSVC(dual="auto", random_state=seed)
     if options.head == "mlp":
         from sklearn.neural_network import MLPClassifier
 
