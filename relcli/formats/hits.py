@@ -109,8 +109,7 @@ class ParquetWriter:
 
     def close(self, retrieval: Retrieval) -> None:
         document = "{" + Document().tail(retrieval).partition(",")[2]
-        if hasattr(self._writer, "add_key_value_metadata"):
-            self._writer.add_key_value_metadata({"relcli": json.dumps(json.loads(document), ensure_ascii=False)})
+        self._writer.add_key_value_metadata({"relcli": json.dumps(json.loads(document), ensure_ascii=False)})
         self._writer.close()
 
     def abandon(self) -> None:
