@@ -1,7 +1,7 @@
 # `make check` is what CI runs, in the Python that is active; `.ci/run` does the same in a fresh one.
 PYTHON ?= python
 
-.PHONY: check lint types docs test slow bench experiments samples
+.PHONY: check lint types docs test test-floors slow bench experiments samples
 
 check: lint types docs test slow
 
@@ -17,6 +17,10 @@ docs:
 
 test:
 	$(PYTHON) -m pytest -n auto
+
+# the tests at the lowest versions that pyproject.toml declares, in an environment of their own; PYTHON is to be a 3.11
+test-floors:
+	.ci/try --lowest $(PYTHON)
 
 slow:
 	$(PYTHON) -m pytest -n auto -m slow

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 PYPROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
-REQUIREMENT = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?:\[(?P<extras>[^\]]*)\])?(?P<versions>[^;]*)$")
+REQUIREMENT = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?:\[(?P<extras>[^\]]*)\])?(?P<versions>[^;@]*)$")
 
 
 def declared(project: dict[str, Any], extras: Iterable[str]) -> dict[str, str]:
@@ -69,16 +69,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("extras", nargs="*", help="extras of pyproject.toml")
     parser.add_argument("--lowest", action="store_true", help="each at the lowest version that is declared")
+    parser.add_argument("--into", type=Path, help="a file to write them to as well")
     options = parser.parse_args()
     with PYPROJECT.open("rb") as file:
         project = tomllib.load(file)["project"]
+    found: dict[str, str | None] = {}
     for name, versions in declared(project, options.extras).items():
         if name == "torch":
-            wanted = build_at_hand(name, versions)
+            found[name] = build_at_hand(name, versions)
         else:
-            wanted = f"=={lowest(name, versions)}" if options.lowest else versions
-        if wanted is not None:
-            print(f"{name}{wanted}")
+            found[name] = f"=={lowest(name, versions)}" if options.lowest else versions
+    text = "".join(f"{name}{versions}\n" for name, versions in found.items() if versions)
+    if options.into:
+        options.into.write_text(text, encoding="utf-8")
+    print(text, end="")
+    if found.get("torch", "") is None:
+        print(f"no build of torch is at hand for Python {sys.version.split()[0]}: goes without", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -180,7 +180,7 @@ def test_every_figure_equals_the_plain_twins_of_the_group():
 def test_a_held_out_figure_equals_the_twin_where_the_anchors_determine_the_map():
     counted: Counter[str] = Counter()
 
-    @settings(max_examples=30)
+    @settings(max_examples=50)
     @given(determined())
     def on_each(case: Case) -> None:
         labels = {name: "ab"[i % 2] for i, name in enumerate(case.ids)}
