@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS = (
     ("errors", "_version"),
     ("arrays", "files", "settings"),
+    ("kernels",),
     ("spaces", "reports"),
     ("accumulators", "formats"),
     ("measures", "engines"),
@@ -30,6 +31,7 @@ FLOORS = (
 #: Where the floors alone would allow more: a folder, and all it may import besides itself.
 ONLY = {
     "reports": ("errors", "files"),
+    "kernels": ("errors", "arrays"),
     "measures": ("errors", "arrays", "spaces", "accumulators"),
 }
 

@@ -15,7 +15,7 @@ from relcli.accumulators.accumulator import Context
 from relcli.accumulators.composite import Bundle
 from relcli.accumulators.neighbors import NeighborLists
 from relcli.accumulators.ranks import RankCounts
-from relcli.accumulators.tiles import Scorable, Strip, settle
+from relcli.accumulators.tiles import Board, Scorable, Strip, settle
 from relcli.arrays import GRID, ExactProduct, unit_rows
 from relcli.engines.local import LocalEngine
 from relcli.evaluation.views import fill
@@ -255,16 +255,17 @@ def test_the_filter_is_within_its_bound(kind, d, across):
     centre_x, centre_y = unit_rows(x[:50]).mean(axis=0), unit_rows(y[:50]).mean(axis=0)
     queries = Scorable(x[:100], centre_x, centre_y)
     gallery = Scorable(y, centre_y, centre_x) if across else Scorable(x, centre_x, centre_y)
-    strip = Strip(queries, gallery, slice(0, 100), across=across)
-    tile = np.concatenate([part.copy() for _, part in strip.chunks()], axis=1).astype(np.float64)
-    i, j = (index.ravel() for index in np.indices(tile.shape))
-    cosines = settle(queries, gallery, i, j).reshape(tile.shape)
-    off = np.abs(tile + centre_x @ (centre_y if across else centre_x) - cosines)
+    strip = Strip(queries, Board(gallery, across=across))
+    for tile in strip.tiles():
+        i, j = (index.ravel() for index in np.indices((len(queries), tile.columns.stop - tile.columns.start)))
+        found = tile.scores().astype(np.float64)
+        cosines = settle(queries, gallery, i, j + tile.columns.start).reshape(found.shape)
+        off = np.abs(found + centre_x @ (centre_y if across else centre_x) - cosines)
 
-    assert (off <= strip.row_error[:, None]).all()
-    assert (off <= strip.column_error).all()
-    # a bound that nothing comes near by a factor of 10,000 would let everything through
-    assert off.max() > strip.row_error.min() / 1e4
+        assert (off <= tile.row_error[:, None]).all()
+        assert (off <= tile.column_error).all()
+        # a bound that nothing comes near by a factor of 10,000 would let everything through
+        assert off.max() > tile.row_error.min() / 1e4
 
 
 # Relative rows

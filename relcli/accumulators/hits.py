@@ -8,17 +8,17 @@ from typing import Self
 
 import numpy as np
 
-from relcli.accumulators.neighbors import Best, NearestLists
+from relcli.accumulators.depths import neighbour_depth, turn_of, worth_turning
+from relcli.accumulators.entering import Entering, NearestLists, Settling, Taking, seeded
 from relcli.accumulators.probe import faults
-from relcli.accumulators.ranks import Bounds, along_rows
-from relcli.accumulators.tiles import Index, Scorable, Strip, row_slices, settle
+from relcli.accumulators.standing import standing
+from relcli.accumulators.tiles import Board, Scorable, Strip, Tile, row_slices, settle
 from relcli.arrays import Floats, unit_rows
+from relcli.kernels.compiled import want_compiled
+from relcli.kernels.kernel import Index
 from relcli.spaces.gallery import RowBatch
 
 Projection = Callable[[Floats], Floats]
-
-# a penalty, at most 1, rounded to float32, and the rounding of what is left of a score, below 4
-_PENALTY_ERROR = 2.0**-21
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Search:
     What is searched for: q queries as they stand in the gallery's own coordinates, and how deep.
 
     `project` takes rows of the gallery there too. `penalty`, by rank and on the grid, is taken off each
-    row's cosine. `sample` are some projected rows of the gallery: their mean is where the float32
+    row's cosine. `sample` are some projected rows of the gallery of so many `rows`: their mean is where the
     filter has its origin. Keeps about 12 bytes a number of the queries.
     """
 
@@ -74,15 +74,29 @@ class Search:
         sample: Floats,
         penalty: Floats | None = None,
         relevant: Relevant | None = None,
+        rows: int | None = None,
     ) -> None:
         self.centres = unit_rows(queries).mean(axis=0), unit_rows(sample).mean(axis=0)
         self.offset = float(self.centres[0] @ self.centres[1])
-        self.queries = Scorable(queries, *self.centres)
         self.k, self.project, self.penalty, self.relevant = k, project, penalty, relevant
+        width = queries.shape[1]
+        want_compiled(len(queries) * max(rows or 0, len(sample)))
+        self.turn = None
+        if worth_turning(len(queries), width):
+            self.turn = turn_of([(queries, self.centres[0]), (sample, self.centres[1])])
+        self.queries = Scorable(queries, *self.centres, self.turn)
+        self.order = np.argsort(self.queries.radius, kind="stable")
+        some = Scorable(sample, *self.centres[::-1], self.turn)
+        self.depth = width
+        if self.turn:
+            self.depth = neighbour_depth(self.queries, some, k, max(rows or 0, len(sample)), across=True)
+        self.least = np.full(len(queries), -np.inf)
+        if penalty is None:
+            self.least = seeded(self.queries, self.order, some, k, self.offset, across=True, depth=self.depth)
 
     def gallery(self, vectors: Floats) -> Scorable:
         """Return rows of the gallery ready to be scored."""
-        return Scorable(self.project(vectors), self.centres[1], self.centres[0])
+        return Scorable(self.project(vectors), *self.centres[::-1], self.turn)
 
     def scores(self, gallery: Scorable, ranks: Index, query: Index, column: Index) -> Floats:
         """Return what each query [c] scores with a column [c], in float64 on the grid."""
@@ -110,51 +124,50 @@ class Hits:
     def update(self, batch: RowBatch) -> None:
         search = self.search
         gallery = search.gallery(batch.vectors)
-        penalty = None if search.penalty is None else search.penalty[batch.rank].astype(np.float32)
-        places = search.relevant and _by_tile(*search.relevant.places(batch.rank))
+        penalty = None if search.penalty is None else search.penalty[batch.rank]
+        places = search.relevant and _by_tile(search.order, *search.relevant.places(batch.rank))
+        board = Board(gallery, across=True, depth=search.depth, penalty=penalty)
+        entering = Entering(self.lists, search.offset, Settling(search.queries, gallery, penalty), search.least)
         for rows in row_slices(len(search.queries)):
-            strip = Strip(search.queries, gallery, rows, across=True)
-            error = strip.row_error + (0 if penalty is None else _PENALTY_ERROR)
-            best = Best(self.lists.scores[rows] - search.offset)
-            for columns, tile in strip.chunks():
-                if penalty is not None:
-                    tile -= penalty[columns]
-                best.take(tile, error, columns.start)
+            numbers = search.order[rows]
+            strip = Strip(search.queries, board, numbers)
+            for tile in strip.tiles():
+                taking = Taking(tile, strip, numbers, batch.rank[tile.columns])
+                entering.take(taking)
                 if places:
-                    row, column = places(rows, columns)
-                    tile[row, column] = -np.inf
-                    self._count(tile, rows, columns, error, gallery, batch.rank)
-            query, column = best.survivors(error)
-            query += rows.start
-            self.lists.offer(query, search.scores(gallery, batch.rank, query, column), batch.rank[column])
+                    taking.tile.hide(*places(rows, tile.columns))
+                    self._count(strip, taking.tile, numbers, gallery, batch.rank)
 
     def merge(self, other: Self) -> None:
         self.lists.merge(other.lists)
         self.greater += other.greater
         self.level += other.level
 
-    def _count(
-        self, tile: np.ndarray, rows: slice, columns: slice, error: Floats, gallery: Scorable, ranks: Index
-    ) -> None:
+    def _count(self, strip: Strip, tile: Tile, numbers: Index, gallery: Scorable, ranks: Index) -> None:
         """Count the scores of a tile against the best relevant row of each query."""
         assert self.search.relevant is not None
         best = self.search.relevant.best
-        sure, row, column = along_rows(tile, Bounds(best[rows] - self.search.offset, error))
-        self.greater[rows] += sure
-        if len(row):
-            query = row + rows.start
-            scores, mark = self.search.scores(gallery, ranks, query, column + columns.start), best[query]
+        found, _ = standing(strip, tile, best[numbers] - self.search.offset)
+        self.greater[numbers] += found.above
+        if len(found.row):
+            query = numbers[found.row]
+            scores, mark = self.search.scores(gallery, ranks, query, found.column + tile.columns.start), best[query]
             self.greater += np.bincount(query[scores > mark], minlength=len(best))
             self.level += np.bincount(query[scores == mark], minlength=len(best))
 
 
-def _by_tile(query: Index, column: Index) -> Callable[[slice, slice], tuple[Index, Index]]:
-    """Return what gives the (row, column) inside a tile of each (query, column); queries come in order."""
+def _by_tile(order: Index, query: Index, column: Index) -> Callable[[slice, slice], tuple[Index, Index]]:
+    """Return what gives the (row, column) inside a tile of each (query, column), rows being queries in an order."""
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    row = place[query]
+    by_row = np.argsort(row, kind="stable")
+    row, column = row[by_row], column[by_row]
 
     def inside(rows: slice, columns: slice) -> tuple[Index, Index]:
-        part = slice(*np.searchsorted(query, (rows.start, rows.stop)))
+        part = slice(*np.searchsorted(row, (rows.start, rows.stop)))
         here = (column[part] >= columns.start) & (column[part] < columns.stop)
-        return query[part][here] - rows.start, column[part][here] - columns.start
+        return row[part][here] - rows.start, column[part][here] - columns.start
 
     return inside
 

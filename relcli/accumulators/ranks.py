@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from relcli.accumulators.accumulator import Context
-from relcli.accumulators.neighbors import Sides, query_sides
-from relcli.accumulators.tiles import TILE_COLUMNS, TILE_ROWS, Index, Scorable, Strip, row_slices, settle
+from relcli.accumulators.sides import Sides
+from relcli.accumulators.standing import Standing, standing
+from relcli.accumulators.tiles import Board, Scorable, Strip, meeting, row_slices, settle
 from relcli.arrays import Floats
+from relcli.kernels.kernel import Index
 from relcli.spaces.pairing import PairedBatch
-
-_BYTE = 255
-assert TILE_ROWS % _BYTE == 0, "whole blocks of rows that a byte can count"
-assert TILE_COLUMNS <= 8 * _BYTE, "a byte of each word counts a column in eight"
 
 
 class RankCounts:
@@ -45,12 +43,11 @@ class RankCounts:
         self.gallery += len(batch)
         if self.dx != self.dy:
             return
-        sides = Sides(self.context, batch)
-        truth = own_scores(self.context)
-        for rows in row_slices(len(truth)):
-            self._count_inside(sides, truth, rows)
-            for way in ("xy", "yx"):
-                self._count_outside(sides, truth, rows, way)
+        sides = Sides.of(self.context, batch)
+        if len(sides.place):
+            self._count_inside(sides)
+        for way in ("xy", "yx") if len(sides.ranks) else ():
+            self._count_outside(sides, way)
 
     def only(self, queries: Index) -> Self:
         """Return the counts of some of the queries alone."""
@@ -66,104 +63,80 @@ class RankCounts:
             self.greater[way] += other.greater[way]
             self.level[way] += other.level[way]
 
-    def _count_inside(self, sides: Sides, truth: Floats, rows: slice) -> None:
+    def _count_inside(self, sides: Sides) -> None:
         """Count rows of x against columns of y that are queries too: x → y along rows, y → x down columns."""
-        x, y, place = sides.queries["x"], sides.inside["y"], sides.place
-        if not len(place):
-            return
-        strip = Strip(x, y, rows, across=True)
-        offset = self.context.offset("xy")
-        forward = Bounds(truth[rows] - offset, strip.row_error)
-        backward = Bounds(truth[place] - offset, strip.column_error)
-        own = np.arange(*np.searchsorted(place, (rows.start, rows.stop)))
-        for columns, tile in strip.chunks():
-            mine = own[(own >= columns.start) & (own < columns.stop)]
-            tile[place[mine] - rows.start, mine - columns.start] = -np.inf
-            sure, row, column = along_rows(tile, forward)
-            self.greater["xy"][rows] += sure
-            self._settle("xy", truth, x, y, row + rows.start, row + rows.start, column + columns.start)
-            sure, row, column = _down_columns(tile, backward.part(columns))
-            self.greater["yx"][place[columns]] += sure
-            column += columns.start
-            self._settle("yx", truth, x, y, place[column], row + rows.start, column)
+        queries = sides.queries
+        depth, order, easy = queries.ranking
+        here = np.zeros(len(queries), bool)
+        here[sides.place] = True
+        columns, easy_columns = order[here[order]], int(here[order[:easy]].sum())
+        mark = queries.truth - self.context.offset("xy")
+        boards = _Boards(queries.sides["y"].take(columns), depth, easy_columns)
+        for rows, is_easy in _easy_first(len(order), easy):
+            numbers = order[rows]
+            for start, board in boards.of(is_easy):
+                strip = Strip(queries.sides["x"], board, numbers)
+                for tile in strip.tiles():
+                    back = columns[start:][tile.columns]
+                    tile.hide(*meeting(numbers, back))
+                    along, down = standing(strip, tile, mark[numbers], mark[back])
+                    self._enter("xy", numbers, along, numbers[along.row], back[along.column], sides)
+                    assert down is not None
+                    self._enter("yx", back, down, back[down.column], numbers[down.row], sides)
 
-    def _count_outside(self, sides: Sides, truth: Floats, rows: slice, way: str) -> None:
+    def _count_outside(self, sides: Sides, way: str) -> None:
         """Count queries against rows that are none, one direction."""
-        queries, gallery = sides.queries[way[0]], sides.outside[way[1]]
-        if not len(gallery):
-            return
-        strip = Strip(queries, gallery, rows, across=True)
-        bounds = Bounds(truth[rows] - self.context.offset(way), strip.row_error)
-        for columns, tile in strip.chunks():
-            sure, row, column = along_rows(tile, bounds)
-            self.greater[way][rows] += sure
-            self._settle(way, truth, queries, gallery, row + rows.start, row + rows.start, column + columns.start)
+        queries, gallery = sides.queries, sides.outside(way[1])
+        depth, order, easy = queries.ranking
+        mark = queries.truth - self.context.offset(way)
+        boards = _Boards(gallery, depth, len(gallery))
+        for rows, is_easy in _easy_first(len(order), easy):
+            numbers = order[rows]
+            for _, board in boards.of(is_easy):
+                strip = Strip(queries.sides[way[0]], board, numbers)
+                for tile in strip.tiles():
+                    along, _ = standing(strip, tile, mark[numbers])
+                    self.greater[way][numbers] += along.above
+                    query, row = numbers[along.row], along.column + tile.columns.start
+                    self._settle(way, query, settle(queries.sides[way[0]], gallery, query, row), queries.truth)
 
-    def _settle(self, way: str, truth: Floats, a: Scorable, b: Scorable, query: Index, i: Index, j: Index) -> None:
-        """Count for `query` the pairs (a_i, b_j) that the filter could not decide."""
+    def _enter(self, way: str, lines: Index, found: Standing, query: Index, other: Index, sides: Sides) -> None:
+        """Count what is above, and settle the pairs of a query with another's row that are undecided."""
+        queries, side = sides.queries, way[1]
+        self.greater[way][lines] += found.above
         if not len(query):
             return
-        scores = settle(a, b, i, j)
+        # a copy of the query's own row is level with it, whatever that scores
+        copies = queries.copies[side]
+        same = copies[query] == copies[other]
+        self.level[way] += np.bincount(query[same], minlength=len(queries))
+        query, other = query[~same], other[~same]
+        self._settle(way, query, settle(queries.sides[way[0]], queries.sides[side], query, other), queries.truth)
+
+    def _settle(self, way: str, query: Index, scores: Floats, truth: Floats) -> None:
+        """Count settled scores of queries against their own."""
         own = truth[query]
         self.greater[way] += np.bincount(query[scores > own], minlength=len(truth))
         self.level[way] += np.bincount(query[scores == own], minlength=len(truth))
 
 
-def own_scores(context: Context) -> Floats:
-    """Return the cosine [q] of each query with its own pair, made once per context."""
-    kept: Floats | None = context.__dict__.get("_own_scores")
-    if kept is None:
-        sides = query_sides(context)
-        every = np.arange(len(sides["x"]))
-        kept = context.__dict__["_own_scores"] = settle(sides["x"], sides["y"], every, every)
-    return kept
+class _Boards:
+    """A gallery, the first `easy` rows of it at a depth, for easy rows; and all of it whole, for the others."""
+
+    def __init__(self, gallery: Scorable, depth: int, easy: int) -> None:
+        ends = [(0, Board(gallery.take(slice(0, easy)), across=True, depth=depth))] if easy else []
+        if easy < len(gallery):
+            ends.append((easy, Board(gallery.take(slice(easy, None)), across=True)))
+        self._ends, self._whole = ends, [(0, Board(gallery, across=True))]
+
+    def of(self, easy: bool) -> list[tuple[int, Board]]:
+        """Return the boards for rows of one kind, and where each starts."""
+        return self._ends if easy else self._whole
 
 
-class Bounds:
-    """What a float32 score must exceed to be surely above the truth, and must reach to be perhaps level."""
-
-    def __init__(self, truth: Floats, error: Floats) -> None:
-        self.above = np.nextafter((truth + error).astype(np.float32), np.float32(np.inf))
-        self.level = np.nextafter((truth - error).astype(np.float32), np.float32(-np.inf))
-
-    def part(self, rows: slice) -> Bounds:
-        taken = object.__new__(Bounds)
-        taken.above, taken.level = self.above[rows], self.level[rows]
-        return taken
-
-
-def along_rows(tile: NDArray[np.float32], bounds: Bounds) -> tuple[Index, Index, Index]:
-    """Return the counts [rows] surely above their row's truth, and (row, column) of the undecided."""
-    sure = count_rows(tile > bounds.above[:, None])
-    some = np.flatnonzero(count_rows(tile >= bounds.level[:, None]) > sure)
-    near = tile[some]
-    row, column = np.nonzero((near >= bounds.level[some, None]) & (near <= bounds.above[some, None]))
-    return sure, some[row], column
-
-
-def _down_columns(tile: NDArray[np.float32], bounds: Bounds) -> tuple[Index, Index, Index]:
-    """Return the counts [columns] surely above their column's truth, and (row, column) of the undecided."""
-    sure = count_columns(tile > bounds.above)
-    some = np.flatnonzero(count_columns(tile >= bounds.level) > sure)
-    near = tile[:, some]
-    row, column = np.nonzero((near >= bounds.level[some]) & (near <= bounds.above[some]))
-    return sure, row, some[column]
-
-
-def count_rows(mask: NDArray[np.bool_]) -> Index:
-    """Return how many of each row [n, w] are true, w up to 2,040."""
-    height, width = mask.shape
-    whole = width - width % 8
-    counts = mask[:, whole:].sum(axis=1, dtype=np.int64)
-    if whole:
-        words = np.ascontiguousarray(mask[:, :whole]).view(np.uint64)
-        counts += words.sum(axis=1).view(np.uint8).reshape(height, 8).sum(axis=1, dtype=np.int64)
-    return counts
-
-
-def count_columns(mask: NDArray[np.bool_]) -> Index:
-    """Return how many of each column [n, w] are true."""
-    counts = np.zeros(mask.shape[1], np.int64)
-    for start in range(0, len(mask), _BYTE):
-        counts += np.add.reduce(mask[start : start + _BYTE].view(np.uint8), axis=0, dtype=np.uint8)
-    return counts
+def _easy_first(count: int, easy: int) -> Iterator[tuple[slice, bool]]:
+    """Yield the slices of so many rows, and whether these are among the first, easy ones."""
+    for rows in row_slices(easy):
+        yield rows, True
+    for rows in row_slices(count - easy):
+        yield slice(easy + rows.start, easy + rows.stop), False

@@ -150,7 +150,7 @@ def _places(truth: Truth | None, hits: Hits, rows: slice) -> Places | None:
 def _search(
     asked: Asked, via: SearchVia, vectors: Floats, rows: slice, penalty: Floats | None, sample: Floats
 ) -> Search:
-    search = Search(via.x(vectors), asked.k, project=via.y, sample=sample, penalty=penalty)
+    search = Search(via.x(vectors), asked.k, project=via.y, sample=sample, penalty=penalty, rows=len(asked.gallery))
     if asked.truth is not None:
         search.relevant = _relevant(asked, search, *asked.truth.part(rows))
     return search

@@ -7,9 +7,9 @@ import math
 import numpy as np
 
 from relcli.accumulators.neighbors import NearestLists, NeighborLists
-from relcli.accumulators.tiles import Index
 from relcli.arrays import Floats
 from relcli.measures.measure import PerQuery, Undefined, measure
+from relcli.spaces.pairing import Index
 
 _INVARIANT = {"rotation", "scale"}
 
