@@ -235,7 +235,7 @@ class Taking:
 
 
 #: Queries from which it pays to look at a sample of the gallery first, and the share and the bounds of that.
-_SEEDED, _SEED_SHARE, _SEEDS = 4096, 16, (512, 4096)
+SEEDED, _SEED_SHARE, SEEDS = 4096, 16, (512, 4096)
 
 
 def seeded(
@@ -248,8 +248,8 @@ def seeded(
     so that lists of many queries need not rise from nothing, in each worker anew.
     """
     least = np.full(len(queries), -np.inf)
-    count = min(max(len(sample) // _SEED_SHARE if not across else len(sample), _SEEDS[0]), _SEEDS[1], len(sample))
-    if len(queries) < _SEEDED or 8 * k > count:
+    count = min(max(len(sample) // _SEED_SHARE if not across else len(sample), SEEDS[0]), SEEDS[1], len(sample))
+    if len(queries) < SEEDED or 8 * k > count:
         return least
     chosen = np.unique(np.linspace(0, len(sample) - 1, count).astype(np.int64))
     gallery = sample.take(chosen)

@@ -16,6 +16,9 @@ from relcli.arrays import Floats
 from relcli.kernels.compiled import want_compiled
 from relcli.spaces.pairing import PairedBatch
 
+#: Fewer queries than this are ranked as they come.
+RANKED = 256
+
 _MAKING = threading.RLock()
 
 
@@ -104,7 +107,7 @@ class Queries:
     def ranking(self) -> tuple[int, Index, int]:
         """The depth for ranks, the queries in the order of how hard theirs are to tell, and how many are easy."""
         x, y = self.sides["x"], self.sides["y"]
-        if len(self) < 256:
+        if len(self) < RANKED:
             return x.width, np.arange(len(self)), 0
         return rank_depth(x, y, self.truth, self._context.offset("xy"))
 
