@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import sys
-from contextlib import AbstractContextManager
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
@@ -193,3 +195,47 @@ def one_blas_thread() -> AbstractContextManager[Any]:
 
 
 _controllers: dict[int, Any] = {}
+
+
+def torch_is_loaded() -> bool:
+    """Return whether torch has been imported: it takes a second or two."""
+    return "torch" in sys.modules
+
+
+_torch_threads = threading.local()
+
+
+def _torch() -> Any:
+    """Return torch, which keeps to one thread in the thread that asks."""
+    import torch
+
+    if not getattr(_torch_threads, "one", False):
+        # our own threads take tiles in turn: none of them shall start more
+        torch.set_num_threads(1)
+        _torch_threads.one = True
+    return torch
+
+
+@contextmanager
+def torch_threads_kept() -> Iterator[None]:
+    """Give torch back the number of threads that it has when this begins, if it is loaded by then."""
+    before = sys.modules["torch"].get_num_threads() if torch_is_loaded() else None
+    try:
+        yield
+    finally:
+        if before is not None:
+            sys.modules["torch"].set_num_threads(before)
+            _torch_threads.one = False
+
+
+def integer_product(a: NDArray[np.int8], b: NDArray[np.int8], out: NDArray[np.int32]) -> None:
+    """Write a · bᵀ [n, n'] to `out`: exact only as far as the processor's own product is."""
+    torch = _torch()
+    torch._int_mm(torch.from_numpy(a), torch.from_numpy(b).T, out=torch.from_numpy(out))
+
+
+def bfloat16_product(a: NDArray[Any], b: NDArray[Any], out: NDArray[np.float32]) -> None:
+    """Write a · bᵀ [n, n'] of rows of bfloat16, in 2 raw bytes each, to `out`, rounded to bfloat16."""
+    torch = _torch()
+    left, right = (torch.from_numpy(rows.view(np.int16)).view(torch.bfloat16) for rows in (a, b))
+    torch.from_numpy(out).copy_(torch.mm(left, right.T))

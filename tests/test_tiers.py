@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from unittest import mock
 
 import numpy as np
@@ -18,13 +23,18 @@ from relcli.accumulators.composite import Bundle
 from relcli.accumulators.hits import Hits, Search
 from relcli.accumulators.neighbors import NeighborLists
 from relcli.accumulators.ranks import RankCounts
+from relcli.accumulators.tiles import Board, Scorable, Strip, settle
 from relcli.arrays import GRID, unit_rows
 from relcli.engines.local import LocalEngine
-from relcli.kernels import compiled
+from relcli.errors import UsageError
+from relcli.kernels import compiled, halves, integers, tiers
+from relcli.kernels.tiers import TIERS
 from relcli.spaces.gallery import Gallery
 from relcli.spaces.pairing import PairedSpaces
 from relcli.spaces.space import Origin, Space
 from tests.strategies import gaussian_pair
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
@@ -176,39 +186,200 @@ def check(made: Made) -> None:
 
 
 every_way = pytest.mark.parametrize("loops", [False, True], ids=["numpy", "compiled"])
+every_tier = pytest.mark.parametrize("tier", TIERS[1:])
+
+
+@contextmanager
+def of_tier(tier: str) -> Iterator[None]:
+    """Let products be of a tier; skip where this machine has none such."""
+    try:
+        tiers.check_tier(tier)
+    except UsageError as error:
+        pytest.skip(str(error))
+    with tiers.using(tier) as used:
+        yield
+        assert used == {tier}
 
 
 @every_way
-@settings(max_examples=60, deadline=None)
+@every_tier
+@settings(max_examples=25, deadline=None)
 @given(made=pairs(70, 40))
-def test_small_pairs_are_those_of_brute_force(loops, made):
-    with looped(loops), eager():
+def test_small_pairs_are_those_of_brute_force(loops, tier, made):
+    with looped(loops), eager(), of_tier(tier):
         check(made)
 
 
 @pytest.mark.slow
 @every_way
+@every_tier
 @settings(max_examples=200, deadline=None)
 @given(made=pairs(300, 700))
-def test_pairs_are_those_of_brute_force(loops, made):
-    with looped(loops), eager(100):
+def test_pairs_are_those_of_brute_force(loops, tier, made):
+    with looped(loops), eager(100), of_tier(tier):
         check(made)
 
 
+@every_tier
+@settings(max_examples=60, deadline=None)
+@given(
+    kind=st.sampled_from(KINDS),
+    seed=st.integers(0, 2**16),
+    shape=st.tuples(st.integers(2, 60), st.integers(1, 120)),
+    share=st.sampled_from([0.2, 0.5, 1.0]),
+    across=st.booleans(),
+)
+def test_no_score_is_further_off_than_its_bound(tier, kind, seed, shape, share, across):
+    x, y = rows_of(kind, seed, *shape)
+    centres = [unit_rows(side[: max(1, len(side) // 2)]).mean(axis=0) for side in (x, y)]
+    turn = depths.turn_of([(x, centres[0]), (y, centres[1])]) if shape[1] > 1 and seed % 2 else None
+    queries = Scorable(x, *centres, turn)
+    gallery = Scorable(y, *centres[::-1], turn) if across else queries
+    depth = max(1, round(share * shape[1]))
+    with of_tier(tier):
+        board = Board(gallery, across=across, depth=depth, kernel=tiers.choose_kernel(0))
+        for tile in Strip(queries, board, np.arange(len(x))[::-1]).tiles():
+            i, j = (index.ravel() for index in np.indices((len(x), tile.columns.stop - tile.columns.start)))
+            cosines = settle(queries, gallery, len(x) - 1 - i, j + tile.columns.start)
+            row, column, scores = tile.reaching(np.full(len(x), -np.inf))
+            found = np.full((len(x), tile.columns.stop - tile.columns.start), np.nan)
+            found[row, column] = scores
+            off = np.abs(found.ravel() + centres[0] @ centres[1 if across else 0] - cosines)
+
+            assert (off <= tile.row_error[i]).all()
+            assert (off <= tile.column_error[j]).all()
+
+
+def test_each_bound_is_of_the_size_of_what_it_bounds():
+    x, y = rows_of("plain", 2, 60, 64)
+    centre = np.zeros(64)
+    queries, gallery = Scorable(x, centre, centre), Scorable(y, centre, centre)
+    for tier in TIERS[1:]:
+        with of_tier(tier):
+            board = Board(gallery, across=True, kernel=tiers.choose_kernel(0))
+            (tile,) = Strip(queries, board).tiles()
+            row, column, scores = tile.reaching(np.full(60, -np.inf))
+            off = np.abs(scores - settle(queries, gallery, row, column))
+
+            # a bound that nothing comes near by a factor of 1,000 would let everything through
+            assert off.max() > tile.row_error.min() / 1e3
+
+
+def test_a_product_that_is_not_exact_turns_whole_numbers_off(monkeypatch):
+    def lying(a, b, out):
+        out[:] = a.astype(np.int64) @ b.astype(np.int64).T
+        out[-1, -1] += 1
+
+    monkeypatch.setattr(integers, "integer_product", lying)
+    tiers._kernel.cache_clear()
+    try:
+        with pytest.raises(UsageError, match="products of whole numbers are not exact"), tiers.using("int8"):
+            pass
+        assert integers.exact_up_to() is None
+    finally:
+        tiers._kernel.cache_clear()
+
+
+def test_a_product_that_adds_in_16_bits_keeps_one_side_to_64(monkeypatch):
+    def saturating(a, b, out):
+        # the left side is made unsigned, and pairs of products are cut off at 16 bits
+        width = a.shape[1] // 2 * 2
+        a, b = a.astype(np.int64) + 128, b.astype(np.int64)
+        pairs = sum(a[:, None, part:width:2] * b[None, :, part:width:2] for part in (0, 1))
+        sums = np.clip(pairs, -(2**15), 2**15 - 1).sum(axis=2) + a[:, width:] @ b[:, width:].T
+        out[:] = sums - 128 * b.sum(axis=1)
+
+    monkeypatch.setattr(integers, "integer_product", saturating)
+
+    assert integers.exact_up_to() == 64
+
+
+def test_a_bfloat16_product_beyond_its_bound_is_not_used(monkeypatch):
+    def lying(a, b, out):
+        out[:] = 0
+
+    monkeypatch.setattr(halves, "bfloat16_product", lying)
+
+    assert not halves.keeps_its_bound()
+
+
+CAPPED = """
+import numpy as np
+from relcli.kernels.integers import Integers, exact_up_to, LARGEST
+largest = exact_up_to()
+assert largest in (None, 64, 127), largest
+if largest:
+    rng = np.random.default_rng(1)
+    kernel = Integers(largest)
+    rows = rng.standard_normal((65, 301)).astype(np.float32)
+    size = np.full(65, 1e9)
+    a, b = kernel.left(rows, size), kernel.right(rows, size)
+    out = np.empty((65, 65), np.int32)
+    kernel.multiply(a, b, out)
+    assert (out == a.rows.astype(np.int64) @ b.rows.astype(np.int64).T).all()
+    assert np.abs(b.rows).max() == largest
+print(largest)
+"""
+
+
+def test_an_older_processor_gets_products_that_are_exact_or_none():
+    done = subprocess.run(
+        [sys.executable, "-c", CAPPED],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"},
+        cwd=ROOT,
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_unknown_tier_is_refused_with_the_nearest_name():
+    with pytest.raises(UsageError, match="Did you mean"), tiers.using("int"):
+        pass
+
+
+def test_little_to_do_is_done_without_torch(monkeypatch):
+    monkeypatch.setattr(tiers, "_rates", lambda: pytest.fail("measured"))
+
+    with tiers.using("auto") as used:
+        assert tiers.choose_kernel(1e6).name == "fp32"
+    assert used == {"fp32"}
+
+
+@pytest.mark.parametrize(
+    "rates", [{"fp32": 50.0, "int8": 200.0, "bf16": 90.0}, {"fp32": 50.0, "int8": 2.0, "bf16": 8.0}]
+)
+def test_much_to_do_is_done_by_what_is_fastest(monkeypatch, rates):
+    for cached in (tiers._fastest, tiers._kernel):
+        cached.cache_clear()
+    monkeypatch.setattr(tiers, "_has_any", lambda flags: True)
+    monkeypatch.setattr(tiers, "_rates", cache(lambda: rates))
+    monkeypatch.setattr(tiers, "exact_up_to", lambda: 127)
+    try:
+        with tiers.using("auto"):
+            assert tiers.choose_kernel(1e13).name == ("int8" if rates["int8"] > 50 else "fp32")
+    finally:
+        for cached in (tiers._fastest, tiers._kernel):
+            cached.cache_clear()
+
+
 @every_way
+@every_tier
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_kind_is_that_of_brute_force(loops, kind):
+def test_each_kind_is_that_of_brute_force(loops, tier, kind):
     x, y = rows_of(kind, 7, 150, 24)
-    with looped(loops), eager(64):
+    with looped(loops), eager(64), of_tier(tier):
         check(Made(x, y, 10, 150, 70, 2))
 
 
 @every_way
+@every_tier
 @pytest.mark.parametrize("kind", KINDS)
-def test_hits_are_those_of_brute_force(loops, kind):
+def test_hits_are_those_of_brute_force(loops, tier, kind):
     x, y = rows_of(kind, 5, 150, 24)
     pair = paired(x, y)
-    with looped(loops), eager(40):
+    with looped(loops), eager(40), of_tier(tier):
         found = hits_of(pair, 7)
     made = Made(x, y, 7, 150, 150, 1)
     expected = brute_force(made, pair)

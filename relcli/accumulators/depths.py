@@ -9,7 +9,8 @@ import numpy as np
 
 from relcli.accumulators.tiles import Scorable, Turn, settle
 from relcli.arrays import Floats, unit_rows
-from relcli.kernels.kernel import Index
+from relcli.kernels.kernel import Index, Kernel
+from relcli.kernels.tiers import speed_of
 from relcli.kernels.work import COUNT_COST, SCORE_COST, candidate_cost
 
 #: Rows that tell the directions rows vary in, and rows that try out how many of these do.
@@ -41,7 +42,14 @@ def turn_of(sides: Sequence[tuple[Floats, Floats]]) -> Turn:
         centred = unit_rows(rows[spread(len(rows), TURNING_ROWS)]) - centre
         scatter = scatter + centred.T @ centred
     _, directions = np.linalg.eigh(scatter)
-    return Turn.of(np.ascontiguousarray(directions[:, ::-1]))
+    directions = np.ascontiguousarray(directions[:, ::-1])
+    # within the numbers that come and go together, turned at random: no spike makes others round to nothing
+    rng, start = np.random.default_rng(0), 0
+    for depth in depths_of(len(directions)):
+        mixed, _ = np.linalg.qr(rng.standard_normal((depth - start, depth - start)))
+        directions[:, start:depth] = directions[:, start:depth] @ mixed
+        start = depth
+    return Turn.of(directions)
 
 
 def depths_of(width: int) -> list[int]:
@@ -50,7 +58,7 @@ def depths_of(width: int) -> list[int]:
     return [depth for depth in fixed if depth <= 0.85 * width] + [width]
 
 
-def neighbour_depth(queries: Scorable, gallery: Scorable, k: int, rows: int, *, across: bool) -> int:
+def neighbour_depth(queries: Scorable, gallery: Scorable, k: int, rows: int, *, across: bool, kernel: Kernel) -> int:
     """Return the depth at which the k best of a gallery of so many rows, like those given, are cheapest to find."""
     some = queries.take(spread(len(queries), PILOT_ROWS))
     among = gallery.take(spread(len(gallery), PILOT_COLUMNS))
@@ -66,12 +74,14 @@ def neighbour_depth(queries: Scorable, gallery: Scorable, k: int, rows: int, *, 
     for depth in depths_of(queries.width):
         scores = _scores(some, among, depth, across) if depth < queries.width else whole
         scores[own] = -np.inf
-        margin = some.tail(depth)[:, None] * among.tail(depth)
-        costs[depth] = depth + SCORE_COST + candidate_cost() * float((scores + margin >= best).mean())
+        margin = some.tail(depth)[:, None] * among.tail(depth) + _rounding(some, among, depth, kernel)
+        costs[depth] = (
+            depth / speed_of(kernel) + SCORE_COST + candidate_cost() * float((scores + margin >= best).mean())
+        )
     return min(costs, key=lambda depth: costs[depth])
 
 
-def rank_depth(x: Scorable, y: Scorable, truth: Floats, offset: float) -> tuple[int, Index, int]:
+def rank_depth(x: Scorable, y: Scorable, truth: Floats, offset: float, kernel: Kernel) -> tuple[int, Index, int]:
     """
     Return the depth for ranks, an order of the queries by how hard theirs are to tell, and how many are easy.
 
@@ -80,15 +90,17 @@ def rank_depth(x: Scorable, y: Scorable, truth: Floats, offset: float) -> tuple[
     rows, columns = spread(len(x), 4 * PILOT_ROWS), spread(len(x), 8 * PILOT_ROWS)
     costs = {}
     for depth in depths_of(x.width):
-        easy = float((_reaching(x, y, truth - offset, depth, rows, columns) <= EASY).mean()) ** 2
-        costs[depth] = easy * (depth + SCORE_COST) + (1 - easy) * (x.width + SCORE_COST + COUNT_COST)
+        easy = float((_reaching(x, y, truth - offset, depth, rows, columns, kernel) <= EASY).mean()) ** 2
+        costs[depth] = easy * (depth / speed_of(kernel) + SCORE_COST) + (1 - easy) * (x.width + SCORE_COST + COUNT_COST)
     depth = min(costs, key=lambda depth: costs[depth])
-    shares = _reaching(x, y, truth - offset, depth, np.arange(len(x)), columns)
+    shares = _reaching(x, y, truth - offset, depth, np.arange(len(x)), columns, kernel)
     order = np.argsort(shares, kind="stable")
     return depth, order, int((shares <= EASY).sum())
 
 
-def _reaching(x: Scorable, y: Scorable, truth: Floats, depth: int, rows: Index, columns: Index) -> Floats:
+def _reaching(
+    x: Scorable, y: Scorable, truth: Floats, depth: int, rows: Index, columns: Index, kernel: Kernel
+) -> Floats:
     """Return the larger share, of both directions, of some columns that may reach the truth of each of some rows."""
     shares = np.zeros(len(rows))
     for mine, its in ((x, y), (y, x)):
@@ -98,7 +110,8 @@ def _reaching(x: Scorable, y: Scorable, truth: Floats, depth: int, rows: Index, 
             part = rows[start : start + 2048]
             some = mine.take(part)
             scores = _scores(some, among, depth, True)
-            reach = scores >= (truth[part] - some.tail(depth) * most)[:, None]
+            margin = some.tail(depth) * most + _rounding(some, among, depth, kernel).max(axis=1, initial=0.0)
+            reach = scores >= (truth[part] - margin)[:, None]
             reach[part[:, None] == columns] = False
             shares[start : start + len(part)] = np.maximum(
                 shares[start : start + len(part)], np.count_nonzero(reach, axis=1) / len(columns)
@@ -111,6 +124,15 @@ def _scores(queries: Scorable, gallery: Scorable, depth: int, across: bool) -> n
     scores += queries.along[:, int(across), None].astype(np.float32)
     scores += gallery.along[:, int(across)].astype(np.float32)
     return scores
+
+
+def _rounding(queries: Scorable, gallery: Scorable, depth: int, kernel: Kernel) -> Floats:
+    """Return about what rounding to a kernel's numbers moves each score [q, n] by at most."""
+    left = kernel.left(queries.leading(depth), queries.radius)
+    right = kernel.right(gallery.leading(depth), gallery.radius)
+    share = kernel.rounding(depth)
+    off: Floats = left.size[:, None] * (right.error + share * right.size) + left.error[:, None] * right.size
+    return off
 
 
 def own_scores(x: Scorable, y: Scorable) -> Floats:

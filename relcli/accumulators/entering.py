@@ -10,7 +10,7 @@ import numpy as np
 from relcli.accumulators.tiles import SLACK, Board, Scorable, Strip, Tile, meeting, row_slices, settle
 from relcli.arrays import GRID, Floats
 from relcli.kernels.compiled import loops
-from relcli.kernels.kernel import Index
+from relcli.kernels.kernel import Index, Kernel
 from relcli.kernels.scan import lowest
 from relcli.kernels.scratch import scratch
 
@@ -239,7 +239,15 @@ SEEDED, _SEED_SHARE, SEEDS = 4096, 16, (512, 4096)
 
 
 def seeded(
-    queries: Scorable, order: Index, sample: Scorable, k: int, offset: float, *, across: bool, depth: int
+    queries: Scorable,
+    order: Index,
+    sample: Scorable,
+    k: int,
+    offset: float,
+    *,
+    across: bool,
+    depth: int,
+    kernel: Kernel,
 ) -> Floats:
     """
     Return a score [q] that the k best of each query's gallery reach in the end, −Inf where nothing tells.
@@ -255,7 +263,7 @@ def seeded(
     gallery = sample.take(chosen)
     lists = NearestLists(len(queries), k)
     entering = Entering(lists, offset, Settling(queries, gallery), least)
-    board = Board(gallery, across=across, depth=depth)
+    board = Board(gallery, across=across, depth=depth, kernel=kernel)
     for part in row_slices(len(order)):
         numbers = order[part]
         strip = Strip(queries, board, numbers)

@@ -16,6 +16,7 @@ from relcli.accumulators.tiles import Board, Scorable, Strip, Tile, row_slices, 
 from relcli.arrays import Floats, unit_rows
 from relcli.kernels.compiled import want_compiled
 from relcli.kernels.kernel import Index
+from relcli.kernels.tiers import choose_kernel
 from relcli.spaces.gallery import RowBatch
 
 Projection = Callable[[Floats], Floats]
@@ -80,7 +81,9 @@ class Search:
         self.offset = float(self.centres[0] @ self.centres[1])
         self.k, self.project, self.penalty, self.relevant = k, project, penalty, relevant
         width = queries.shape[1]
-        want_compiled(len(queries) * max(rows or 0, len(sample)))
+        pairs = len(queries) * max(rows or 0, len(sample))
+        want_compiled(pairs)
+        self.kernel = choose_kernel(pairs * queries.shape[1])
         self.turn = None
         if worth_turning(len(queries), width):
             self.turn = turn_of([(queries, self.centres[0]), (sample, self.centres[1])])
@@ -89,10 +92,14 @@ class Search:
         some = Scorable(sample, *self.centres[::-1], self.turn)
         self.depth = width
         if self.turn:
-            self.depth = neighbour_depth(self.queries, some, k, max(rows or 0, len(sample)), across=True)
+            self.depth = neighbour_depth(
+                self.queries, some, k, max(rows or 0, len(sample)), across=True, kernel=self.kernel
+            )
         self.least = np.full(len(queries), -np.inf)
         if penalty is None:
-            self.least = seeded(self.queries, self.order, some, k, self.offset, across=True, depth=self.depth)
+            self.least = seeded(
+                self.queries, self.order, some, k, self.offset, across=True, depth=self.depth, kernel=self.kernel
+            )
 
     def gallery(self, vectors: Floats) -> Scorable:
         """Return rows of the gallery ready to be scored."""
@@ -126,7 +133,7 @@ class Hits:
         gallery = search.gallery(batch.vectors)
         penalty = None if search.penalty is None else search.penalty[batch.rank]
         places = search.relevant and _by_tile(search.order, *search.relevant.places(batch.rank))
-        board = Board(gallery, across=True, depth=search.depth, penalty=penalty)
+        board = Board(gallery, across=True, depth=search.depth, kernel=search.kernel, penalty=penalty)
         entering = Entering(self.lists, search.offset, Settling(search.queries, gallery, penalty), search.least)
         for rows in row_slices(len(search.queries)):
             numbers = search.order[rows]

@@ -64,7 +64,7 @@ class NeighborLists:
         columns = kept[place]
         gallery = every.take(columns)
         ranks = queries.rank[columns]
-        board = Board(gallery, across=False, depth=queries.depth(way))
+        board = Board(gallery, across=False, depth=queries.depth(way), kernel=queries.kernel)
         entering = Entering(lists, self.context.offset(way), Settling(every, gallery), queries.least(way))
         for part in row_slices(len(kept)):
             numbers = kept[part]
@@ -104,7 +104,7 @@ class NeighborLists:
         if not len(gallery) or not len(rows):
             return
         every = queries.sides[way[0]]
-        board = Board(gallery, across=way[0] != way[1], depth=queries.depth(way))
+        board = Board(gallery, across=way[0] != way[1], depth=queries.depth(way), kernel=queries.kernel)
         entering = Entering(lists, self.context.offset(way), Settling(every, gallery), queries.least(way))
         for part in row_slices(len(rows)):
             strip = Strip(every, board, rows[part])

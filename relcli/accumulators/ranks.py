@@ -12,7 +12,7 @@ from relcli.accumulators.sides import Sides
 from relcli.accumulators.standing import Standing, standing
 from relcli.accumulators.tiles import Board, Scorable, Strip, meeting, row_slices, settle
 from relcli.arrays import Floats
-from relcli.kernels.kernel import Index
+from relcli.kernels.kernel import Index, Kernel
 from relcli.spaces.pairing import PairedBatch
 
 
@@ -71,7 +71,7 @@ class RankCounts:
         here[sides.place] = True
         columns, easy_columns = order[here[order]], int(here[order[:easy]].sum())
         mark = queries.truth - self.context.offset("xy")
-        boards = _Boards(queries.sides["y"].take(columns), depth, easy_columns)
+        boards = _Boards(queries.sides["y"].take(columns), depth, easy_columns, queries.kernel)
         for rows, is_easy in _easy_first(len(order), easy):
             numbers = order[rows]
             for start, board in boards.of(is_easy):
@@ -89,7 +89,7 @@ class RankCounts:
         queries, gallery = sides.queries, sides.outside(way[1])
         depth, order, easy = queries.ranking
         mark = queries.truth - self.context.offset(way)
-        boards = _Boards(gallery, depth, len(gallery))
+        boards = _Boards(gallery, depth, len(gallery), queries.kernel)
         for rows, is_easy in _easy_first(len(order), easy):
             numbers = order[rows]
             for _, board in boards.of(is_easy):
@@ -121,10 +121,10 @@ class RankCounts:
 
 
 class _Boards:
-    """A gallery, the first `easy` rows of it at a depth, for easy rows; and all of it whole, for the others."""
+    """A gallery, the first `easy` rows of it by a kernel at a depth, for easy rows; and all of it whole, for others."""
 
-    def __init__(self, gallery: Scorable, depth: int, easy: int) -> None:
-        ends = [(0, Board(gallery.take(slice(0, easy)), across=True, depth=depth))] if easy else []
+    def __init__(self, gallery: Scorable, depth: int, easy: int, kernel: Kernel) -> None:
+        ends = [(0, Board(gallery.take(slice(0, easy)), across=True, depth=depth, kernel=kernel))] if easy else []
         if easy < len(gallery):
             ends.append((easy, Board(gallery.take(slice(easy, None)), across=True)))
         self._ends, self._whole = ends, [(0, Board(gallery, across=True))]

@@ -14,6 +14,7 @@ from relcli.accumulators.entering import seeded
 from relcli.accumulators.tiles import Index, Scorable, Turn, first_of_equal
 from relcli.arrays import Floats
 from relcli.kernels.compiled import want_compiled
+from relcli.kernels.tiers import choose_kernel
 from relcli.spaces.pairing import PairedBatch
 
 #: Fewer queries than this are ranked as they come.
@@ -34,6 +35,7 @@ class Queries:
         probe = context.queries
         self.rank = probe.rank
         want_compiled(len(probe) ** 2)
+        self.kernel = choose_kernel(len(probe) ** 2 * max(probe.x.shape[1], probe.y.shape[1]))
         widths = {"x": probe.x.shape[1], "y": probe.y.shape[1]}
         rows, centres = {"x": probe.x, "y": probe.y}, dict(zip("xy", context.centres, strict=True))
         self._turns: dict[str, Turn | None] = {"x": None, "y": None}
@@ -84,7 +86,9 @@ class Queries:
                 turned = self._turns[way[0]] is not None and self._turns[way[0]] is self._turns[way[1]]
                 across = way[0] != way[1]
                 self._depths[way] = (
-                    neighbour_depth(a, b, self._context.k, len(self), across=across) if turned else a.width
+                    neighbour_depth(a, b, self._context.k, len(self), across=across, kernel=self.kernel)
+                    if turned
+                    else a.width
                 )
             return self._depths[way]
 
@@ -94,7 +98,7 @@ class Queries:
             if way not in self._least:
                 self._least[way] = seeded(
                     self.sides[way[0]], self.by_radius[way[0]], self.sides[way[1]], self._context.k,
-                    self._context.offset(way), across=way[0] != way[1], depth=self.depth(way),
+                    self._context.offset(way), across=way[0] != way[1], depth=self.depth(way), kernel=self.kernel,
                 )  # fmt: skip
             return self._least[way]
 
@@ -109,7 +113,7 @@ class Queries:
         x, y = self.sides["x"], self.sides["y"]
         if len(self) < RANKED:
             return x.width, np.arange(len(self)), 0
-        return rank_depth(x, y, self.truth, self._context.offset("xy"))
+        return rank_depth(x, y, self.truth, self._context.offset("xy"), self.kernel)
 
 
 def least_of_copies(first: Index, rank: Index, k: int) -> np.ndarray:

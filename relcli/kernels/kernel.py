@@ -47,7 +47,7 @@ class Kernel(Protocol):
     """
 
     name: str
-    number: type
+    number: Any
 
     def left(self, rows: Narrow, size: Floats) -> Operand:
         """Return rows [n, w] ready to be multiplied from the left; `size` [n] bounds their norms."""
