@@ -116,6 +116,7 @@ KEYS: dict[str, Kind] = {
     "anchor-draws": WHOLE,
     "quiet": SWITCH,
     "workers": WHOLE,
+    "tier": TEXT,
 }
 
 #: Keys that the command line's functions know by another name than their flag's.

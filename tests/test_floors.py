@@ -59,6 +59,7 @@ HEAVY = {
     "dask": ("engines/dask.py",),
     "distributed": ("engines/dask.py",),
     "faiss": ("spaces/index.py",),
+    "numba": ("kernels/compiled.py",),
     "scipy": ("measures/", "spaces/"),
 }
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from relcli.api.sources import Reading, Source, known_ids, known_options, open_both, pairs_between, wanted_anchors
+from relcli.api.tiers import tiered
 from relcli.engines.engine import Engine, Progress
 from relcli.engines.local import LocalEngine
 from relcli.errors import UsageError
@@ -24,6 +25,7 @@ from relcli.tasks.compare import Options, preset_options
 from relcli.tasks.compare import compare as compare_spaces
 
 
+@tiered
 def compare(
     x: Source,
     y: Source,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from relcli.api.sources import Reading, Source, as_tuples, known_options, open_both, pairs_between, wanted_anchors
+from relcli.api.tiers import tiered
 from relcli.engines.engine import Engine, Progress
 from relcli.engines.local import LocalEngine
 from relcli.errors import UsageError
@@ -20,6 +21,7 @@ from relcli.tasks.match import Options as MatchOptions
 from relcli.tasks.match import match as match_spaces
 
 
+@tiered
 def match(
     x: Source,
     y: Source,

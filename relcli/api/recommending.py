@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from relcli.api.sources import Reading, Source, as_tuples, column_of, known_options, open_both, wanted_anchors
+from relcli.api.tiers import tiered
 from relcli.engines.engine import Engine, Progress
 from relcli.engines.local import LocalEngine
 from relcli.errors import UsageError
@@ -20,6 +21,7 @@ from relcli.tasks.recommend import Options as RecommendOptions
 from relcli.tasks.recommend import recommend as recommend_way
 
 
+@tiered
 def recommend(
     x: Source,
     y: Source,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from relcli.api.sources import Reading, Source, known_options, open_both, open_space, wanted_anchors
+from relcli.api.tiers import tiered
 from relcli.engines.engine import Engine, Progress
 from relcli.engines.local import LocalEngine
 from relcli.errors import (
@@ -30,6 +31,7 @@ from relcli.tasks.retrieve import Queries, Retrieved
 from relcli.tasks.retrieve import retrieve as retrieve_items
 
 
+@tiered
 def retrieve(
     x: Source,
     y: Source,

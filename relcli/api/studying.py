@@ -17,6 +17,7 @@ from relcli.api.sources import (
     taken_apart,
     wanted_anchors,
 )
+from relcli.api.tiers import tiered
 from relcli.engines.engine import Engine, Progress
 from relcli.engines.local import LocalEngine
 from relcli.errors import (
@@ -36,6 +37,7 @@ from relcli.tasks.sweep import Options as SweepOptions
 from relcli.tasks.sweep import sweep as sweep_spaces
 
 
+@tiered
 def sweep(
     x: Source,
     y: Source,
@@ -77,6 +79,7 @@ def sweep(
         )
 
 
+@tiered
 def matrix(
     *sources: Source,
     anchors: str | Path | Iterable[Any] | AnchorList | AnchorChoice | None = None,

@@ -47,6 +47,7 @@ def compare(
     files: output.OutputFiles = None,
     quiet: output.Quiet = False,
     workers: output.Workers = None,
+    tier: output.Tier = None,
     **reading: Any,
 ) -> None:
     """
@@ -73,5 +74,5 @@ def compare(
         typer.echo(f"preset {preset}: {output.as_flags(preset_options(preset), over=scoring)}", err=True)
     with output.progress_bars(quiet) as progress:
         options = {**reading, **scoring, **drawing, **telling, **shown, "pictures": page.keep}
-        report = api.compare(x, y, anchors, workers=workers, progress=progress, **options)
+        report = api.compare(x, y, anchors, workers=workers, tier=tier, progress=progress, **options)
     gate.conclude(gate.judged(report, required), format_chosen, files, quiet=quiet, forms=page.forms())

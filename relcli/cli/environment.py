@@ -20,15 +20,17 @@ def env() -> None:
     from relcli._version import VERSION
     from relcli.arrays import product_rate
     from relcli.engines.local import available_cores
+    from relcli.kernels.tiers import explained
 
     typer.echo(f"relcli {VERSION} · python {python_version()} · {platform()}")
-    for name in ("numpy", "scipy", "scikit-learn", "pyarrow", "safetensors", "torch"):
+    for name in ("numpy", "scipy", "scikit-learn", "pyarrow", "safetensors", "torch", "numba"):
         try:
             typer.echo(f"{name} {version(name)}")
         except PackageNotFoundError:
             typer.echo(f"{name} is not installed")
     typer.echo(f"{available_cores()} cores, one worker each")
     typer.echo(f"float32 products: {product_rate():,.0f} GF/s on one core")
+    typer.echo(f"many products: {explained()}")
     pools = threadpool_info()
     if any(pool.get("architecture") in ("Haswell", "Zen") for pool in pools) and _has_avx512():
         # OpenBLAS picks AVX2 kernels on processors it does not know, such as newer AMD ones

@@ -43,7 +43,7 @@ def match(
     shared_only: discovering.SharedOnly = False, pairs_out: discovering.PairsOut = None, check: gate.Checks = None,
     fail_under: gate.FailUnder = None, fail_over: gate.FailOver = None, as_json: output.AsJson = False,
     format_name: output.TableFormat = None, files: output.TableFiles = None, quiet: output.Quiet = False,
-    workers: output.Workers = None,
+    workers: output.Workers = None, tier: output.Tier = None,
     **reading: Any,
 ) -> None:  # fmt: skip
     """
@@ -61,5 +61,5 @@ def match(
     finding = {"bootstrap": bootstrap, "sample": sample, "shared_only": shared_only, "pairs_out": pairs_out}
     options = {**reading, **policies, **drawing, **finding}
     with output.progress_bars(quiet) as progress:
-        report = api.match(x, y, anchors, workers=workers, progress=progress, **options)
+        report = api.match(x, y, anchors, workers=workers, tier=tier, progress=progress, **options)
     gate.conclude(gate.judged(report, required), chosen, files, quiet=quiet)

@@ -65,6 +65,6 @@ def matrix(
     against = {"scores": scores, "score_column": score_column, "reference": reference, "anchors": anchors}
     how = {"join": "common" if common else "pairwise", "sample": sample, "seed": seed}
     with output.progress_bars(out.quiet) as progress:
-        options = {**reading, **asked, **against, **how, "resume": state, "workers": out.workers}
+        options = {**reading, **asked, **against, **how, "resume": state, "workers": out.workers, "tier": out.tier}
         found = api.matrix(*files, progress=progress, **options)
     out.conclude(found, FORMS, print_matrix)

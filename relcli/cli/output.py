@@ -53,6 +53,14 @@ Workers = Annotated[
         "--workers", min=1, metavar="N", help="Threads; all cores by default. Results differ by rounding only."
     ),
 ]
+Tier = Annotated[
+    str | None,
+    typer.Option(
+        "--tier",
+        metavar="NAME",
+        help="Products in fp32, int8 or bf16; auto, the soonest, unless given. The answer is the same to the bit.",
+    ),
+]
 
 
 def chosen_format(

@@ -16,7 +16,7 @@ def recommend(
     on_duplicate: inputs.OnDuplicate = "error", on_bad: inputs.OnBad = "error",
     missing_anchors: inputs.MissingAnchors = "error", as_json: output.AsJson = False,
     format_name: output.TableFormat = None, files: output.TableFiles = None, quiet: output.Quiet = False,
-    workers: output.Workers = None,
+    workers: output.Workers = None, tier: output.Tier = None,
     **reading: Any,
 ) -> None:  # fmt: skip
     """
@@ -32,7 +32,7 @@ def recommend(
     policies = {"on_duplicate": on_duplicate, "on_bad": on_bad, "missing_anchors": missing_anchors}
     trying = {"purpose": purpose, "candidates": candidates or None, "folds": folds, "products": products}
     classes = {"direction": direction, "labels": labels, "split": split}
-    options = {**reading, **policies, **trying, **classes, "seed": seed, "workers": workers}
+    options = {**reading, **policies, **trying, **classes, "seed": seed, "workers": workers, "tier": tier}
     with output.progress_bars(quiet) as progress:
         found = api.recommend(x, y, anchors, progress=progress, **options)
     output.write_found(found, chosen, files, table=recommendation.print_recommendation, forms=recommendation.FORMATS)

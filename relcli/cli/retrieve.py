@@ -38,6 +38,7 @@ def retrieve(
     files: output.HitFiles = None,
     quiet: output.Quiet = False,
     workers: output.Workers = None,
+    tier: output.Tier = None,
     **reading: Any,
 ) -> None:
     """
@@ -69,6 +70,7 @@ def retrieve(
         "queries": asked,
         "truth": truth,
         "workers": workers,
+        "tier": tier,
     }
     with output.progress_bars(quiet) as progress, output.hits_written(files, shown, as_json, as_lines) as take:
         found = api.retrieve(*dumps, anchors, take=take, progress=progress, **options)

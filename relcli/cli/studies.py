@@ -32,6 +32,7 @@ OUTPUT: groups.Group = {
     "to": (Files, None),
     "quiet": (output.Quiet, False),
     "workers": (output.Workers, None),
+    "tier": (output.Tier, None),
 }
 
 
@@ -46,6 +47,7 @@ class Output:
     to: list[Path] | None
     quiet: bool
     workers: int | None
+    tier: str | None
 
     @classmethod
     def taken_from(cls, options: dict[str, Any]) -> Output:

@@ -66,7 +66,7 @@ def sweep(
     state = out.place(x, y, *groups.places(reading))
     asked = {"grid": grid, "strategies": strategies, "draws": draws, "measures": measures, "via": via}
     ways = {"similarities": similarities, "quantize": quantize, "center": center}
-    scoring = {"queries": queries, "seed": seed, "resume": state, "workers": out.workers}
+    scoring = {"queries": queries, "seed": seed, "resume": state, "workers": out.workers, "tier": out.tier}
     with output.progress_bars(out.quiet) as progress:
-        found = api.sweep(x, y, progress=progress, **reading, **asked, **ways, **scoring)  # type: ignore[arg-type]
+        found = api.sweep(x, y, progress=progress, **reading, **asked, **ways, **scoring)
     out.conclude(found, FORMS, print_sweep)

@@ -22,7 +22,8 @@ from relcli.spaces.pairing import Ids, Index, hash_ids
 #: Up to this many rows of X all are neighbours for CSLS; above it a sample of that many is.
 CSLS_ROWS = 50_000
 
-_BLOCK_NUMBERS = 2**22
+# 512 MiB of float64: each block reads and projects the whole gallery
+_BLOCK_NUMBERS = 2**26
 
 Start = Callable[[str, int], Progress] | None
 Take = Callable[[Sequence[HitLists]], None]

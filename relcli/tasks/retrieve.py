@@ -39,7 +39,7 @@ from relcli.spaces.space import Space
 AUTO = "auto"
 
 # the fewest and the most queries that are searched for at once, and rows of the gallery that tell where its middle is
-_BLOCK_ROWS = (64, 16384)
+_BLOCK_ROWS = (64, 65536)
 _SAMPLE_ROWS = 2048
 
 

@@ -190,6 +190,7 @@ _MACHINE = {
     "platform.python_version": lambda: "3.11.7",
     "relcli._version.VERSION": "0.1.0",
     "relcli.arrays.product_rate": lambda: 1234.5,
+    "relcli.kernels.tiers.explained": lambda: "int8 (fp32 95 GF/s, int8 442 GF/s, bf16 217 GF/s on one core)",
     "relcli.engines.local.available_cores": lambda: 8,
     "relcli.cli.environment._has_avx512": lambda: True,
     "threadpoolctl.threadpool_info": lambda: [
