@@ -110,7 +110,7 @@ def _reaching(
             part = rows[start : start + 2048]
             some = mine.take(part)
             scores = _scores(some, among, depth, True)
-            margin = some.tail(depth) * most + _rounding(some, among, depth, kernel).max(axis=1, initial=0.0)
+            margin = some.tail(depth) * most + _rounding(some, among, depth, kernel).max(axis=1)
             reach = scores >= (truth[part] - margin)[:, None]
             reach[part[:, None] == columns] = False
             shares[start : start + len(part)] = np.maximum(
@@ -127,7 +127,9 @@ def _scores(queries: Scorable, gallery: Scorable, depth: int, across: bool) -> n
 
 
 def _rounding(queries: Scorable, gallery: Scorable, depth: int, kernel: Kernel) -> Floats:
-    """Return about what rounding to a kernel's numbers moves each score [q, n] by at most."""
+    """Return about what rounding to a kernel's numbers moves each score [q, n] by at most; float32 hardly does."""
+    if kernel.name == "fp32":
+        return np.zeros((1, 1))
     left = kernel.left(queries.leading(depth), queries.radius)
     right = kernel.right(gallery.leading(depth), gallery.radius)
     share = kernel.rounding(depth)
