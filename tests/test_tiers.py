@@ -394,3 +394,21 @@ def hits_of(pair: PairedSpaces, k: int) -> Hits:
     gallery = Gallery.of(pair.y)
     search = Search(rows.x, k, project=np.asarray, sample=rows.y[::3], rows=len(pair))
     return LocalEngine(2, 60).reduce(gallery, Hits(search))
+
+
+REAL = (
+    ("text_trec/minilm384.npy", "text_trec/e5small384_f16.npy"),
+    ("text_trec/lsa384.npy", "text_trec/minilm384.npy"),
+    ("vision_fmnist/cnn_s0_test.npy", "vision_fmnist/cnn_s1_test.npy"),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("RELCLI_SHARED" not in os.environ, reason="RELCLI_SHARED names no folder of real spaces")
+@every_way
+@every_tier
+@pytest.mark.parametrize("names", REAL, ids=lambda names: names[0])
+def test_real_spaces_are_those_of_brute_force(loops, tier, names):
+    x, y = (np.load(Path(os.environ["RELCLI_SHARED"]) / "data" / name)[:900].astype(np.float64) for name in names)
+    with looped(loops), eager(128), of_tier(tier):
+        check(Made(x, y, 10, 900, 300, 2))
