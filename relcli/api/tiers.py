@@ -36,4 +36,6 @@ def _telling(found: Any, tier: str) -> Any:
     """Return an answer with the tier among its settings."""
     if hasattr(found, "retrieval"):
         return replace(found, retrieval=_telling(found.retrieval, tier))
+    if "tier" in found.settings:  # studies are kept as they go, this setting with them
+        return found
     return replace(found, settings={**found.settings, "tier": tier})

@@ -63,6 +63,11 @@ def using(tier: str) -> Iterator[set[str]]:
                 _wanted, _used = before
 
 
+def tier_used() -> str:
+    """Return the names of the tiers that came to be used so far; what all but large work takes where none has."""
+    return "+".join(sorted(_used)) or "fp32"
+
+
 def choose_kernel(multiplications: float) -> Kernel:
     """Return the kernel for so many multiplications of two numbers."""
     with _lock:

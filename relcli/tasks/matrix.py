@@ -29,6 +29,7 @@ from relcli.errors import (
 from relcli.evaluation.policies import check_policies
 from relcli.evaluation.scoring import Intervals, score_all
 from relcli.evaluation.views import VIEWS, Watch, check_views, fill, make_views
+from relcli.kernels.tiers import tier_used
 from relcli.measures.catalog import find_measures
 from relcli.measures.correlation import clustered_order, correlate
 from relcli.measures.measure import Measure
@@ -571,6 +572,7 @@ def _settings(options: Options, cells: int) -> dict[str, Any]:
         "order": "average linkage by the first measure and view" if options.order == "cluster" else "",
         "cells": cells,
         "strict": options.strict,
+        "tier": tier_used(),
     }
 
 

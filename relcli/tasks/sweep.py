@@ -17,6 +17,7 @@ from relcli.evaluation.policies import check_policies
 from relcli.evaluation.scoring import Intervals, score_all
 from relcli.evaluation.vias import Way, make_via, parse_way
 from relcli.evaluation.views import Watch, fill, make_views
+from relcli.kernels.tiers import tier_used
 from relcli.measures.catalog import find_measures
 from relcli.measures.measure import Measure
 from relcli.reports.report import Score
@@ -411,6 +412,7 @@ def _settings(options: Options, ways: Sequence[Way], points: int) -> dict[str, A
         "on_duplicate": options.on_duplicate,
         "on_bad": options.on_bad,
         "strict": options.strict,
+        "tier": tier_used(),
     }
 
 
