@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from relcli.arrays import Floats, unit_rows
+from relcli.evaluation.carriers import Known
 from relcli.evaluation.choosing import (
     FOLDS,
     Tried,
@@ -35,7 +36,7 @@ from relcli.evaluation.choosing import (
     try_retrieving,
     try_stitching,
 )
-from relcli.evaluation.heldout import CSLS_NEIGHBOURS, HeldOut, Known, fold_numbers
+from relcli.evaluation.heldout import CSLS_NEIGHBOURS, HeldOut, fold_numbers
 from relcli.evaluation.heldout_heads import Learnt, Ridge
 from relcli.evaluation.vias import ADDITIONS, Way, make_via, parse_way
 from relcli.formats.format import open_space

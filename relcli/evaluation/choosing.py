@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 
 from relcli.arrays import Floats, one_blas_thread
 from relcli.engines.engine import Engine
 from relcli.errors import AnchorError, UsageError, first_few
-from relcli.evaluation.heldout import CSLS_NEIGHBOURS, HeldOut, Known, fold_numbers, held_out
+from relcli.evaluation.carriers import Carrier, Known
+from relcli.evaluation.heldout import CSLS_NEIGHBOURS, LEAD_ROWS, HeldOut, carriers_of, fold_numbers, held_out
 from relcli.evaluation.heldout_heads import Learnt, Ridge, fitted_log_likelihood, held_out_decisions
 from relcli.evaluation.vias import ADDITIONS, Means, Way, parse_way, product_of
 from relcli.reports.recommendation import MEASURES, Choice, Trial
@@ -90,7 +92,9 @@ class Tried:
     @property
     def lead(self) -> float:
         """What parts ways of equal scores: the mean lead of the ranks."""
-        return round(float(self.ranks.lead.mean()), 9) if self.ranks else 0.0
+        if self.ranks is None or self.ranks.lead is None:
+            return 0.0
+        return round(float(self.ranks.lead.mean()), 9)
 
 
 def best_of(found: Sequence[Tried]) -> Tried:
@@ -146,27 +150,41 @@ def try_retrieving(
     With `csls` the CSLS_TRIED ways that a rough CSLS does best by are tried by CSLS too, and with `products` the best
     ways together.
     """
-    found, rough = [], dict[Way, HeldOut]()
+    found, rough = list[Tried](), dict[Way, HeldOut]()
     for way in ways:
         again = replace(way, csls=True)
+        carriers = carriers_of((way,), known)
         if way.csls or not csls or again in ways:
-            found += _tried((way,), known, back)
+            tried = _tried((way,), known, carriers)
         else:
             begun = time.perf_counter()
-            plain, rough[again] = held_out((way, again), known, rough=True)
-            found.append(_told(way, plain, back, begun))
+            plain, rough[again] = held_out((way, again), known, rough=True, carriers=carriers)
+            tried = _told((way,), (plain,), begun)
+        found += _returned(tried, back, carriers)
         if step:
             step(1)
-    for way in sorted(rough, key=lambda way: -round(float(rough[way].merit.mean()), 12))[:CSLS_TRIED]:
-        found += _tried((way,), known, back)
-        if step:
-            step(1)
+    best = sorted(rough, key=lambda way: -round(float(rough[way].merit.mean()), 12))[:CSLS_TRIED]
+    carriers = carriers_of(best, known)
+    # which products are wanted is not known yet: with the cosines of their members there, all of them cost little
+    several = [product_of(some) for count in range(2, MEMBERS + 1) for some in combinations(best, count)]
+    tried = _tried([*best, *(several if products else ())], known, carriers)
+    found = _settled([*found, *tried[: len(best)]], known)
+    if step:
+        step(len(best))
     together = [way for way in products_of(found) if way not in ways] if products else []
-    if together:
-        found += _tried(together, known, back)
+    of_members = {frozenset(one.way.members): one for one in tried[len(best) :]}
+    for way in together:
+        if way.csls and frozenset(way.members) in of_members:
+            found.append(replace(of_members[frozenset(way.members)], way=way))
+        else:
+            found += _tried((way,), known, carriers_of((way,), known))
+    found = _settled(found, known)
+    only_there = [one for one in found if one.back is None]
+    carriers |= carriers_of([one.way for one in only_there], known, but=carriers)
+    returned = {one.way: one for one in _returned(only_there, back, carriers)}
     if step:
         step(MEMBERS - 1)
-    return found
+    return [returned.get(one.way, one) for one in found]
 
 
 def tries(ways: int) -> int:
@@ -174,21 +192,39 @@ def tries(ways: int) -> int:
     return ways + CSLS_TRIED + MEMBERS - 1
 
 
-def _tried(ways: Sequence[Way], known: Known, back: Known | None) -> list[Tried]:
-    """Return how a way does, or products each of which has the members of the one before: these share their work."""
+def _tried(ways: Sequence[Way], known: Known, carriers: Mapping[Way, Carrier]) -> list[Tried]:
+    """Return how each of some ways does; what they have in common is computed once."""
     begun = time.perf_counter()
-    ranks = held_out(ways, known)
-    returned = [one.reciprocal for one in held_out(ways, back)] if back else [None] * len(ways)
-    seconds = (time.perf_counter() - begun) / len(ways)
+    return _told(ways, held_out(ways, known, leads="some", carriers=carriers) if ways else (), begun)
+
+
+def _told(ways: Sequence[Way], ranks: Sequence[HeldOut], begun: float) -> list[Tried]:
+    seconds = (time.perf_counter() - begun) / max(len(ways), 1)
+    return [Tried(way, one.reciprocal, seconds, one.merit, one) for way, one in zip(ways, ranks, strict=True)]
+
+
+def _returned(tried: Sequence[Tried], back: Known | None, carriers: Mapping[Way, Carrier]) -> list[Tried]:
+    """Return the same ways with what they make of the way back, where it is gone."""
+    if back is None or not tried:
+        return list(tried)
+    begun = time.perf_counter()
+    turned = {way: carrier.turned(back) for way, carrier in carriers.items()}
+    ranks = held_out([one.way for one in tried], back, leads="none", carriers=turned)
+    seconds = (time.perf_counter() - begun) / len(tried)
     return [
-        Tried(way, one.reciprocal, seconds, one.merit, one, of_back)
-        for way, one, of_back in zip(ways, ranks, returned, strict=True)
+        replace(one, back=of_back.reciprocal, seconds=one.seconds + seconds)
+        for one, of_back in zip(tried, ranks, strict=True)
     ]
 
 
-def _told(way: Way, ranks: HeldOut, back: Known | None, begun: float) -> Tried:
-    returned = None if back is None else held_out((way,), back)[0].reciprocal
-    return Tried(way, ranks.reciprocal, time.perf_counter() - begun, ranks.merit, ranks, returned)
+def _settled(found: Sequence[Tried], known: Known) -> list[Tried]:
+    """Return what was found, with leads computed from all rows wherever they decide between ways of one merit."""
+    worths = [one.worth for one in found]
+    level = [one.way for one in found if one.way.csls and worths.count(one.worth) > 1]
+    if not level or len(known.gallery) <= LEAD_ROWS:
+        return list(found)
+    ranks = dict(zip(level, held_out(level, known), strict=True))
+    return [replace(one, ranks=ranks.get(one.way, one.ranks)) for one in found]
 
 
 def try_stitching(ways: Sequence[Way], learnt: Learnt, *, step: Step = None) -> list[Tried]:

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from relcli.arrays import Floats, on_grid, unit_rows
-from relcli.evaluation.vias import Means, Way, make_via
+from relcli.arrays import Floats, on_grid
+from relcli.evaluation.carriers import Carrier, Known, Moved, Part, carrier_of
+from relcli.evaluation.nearest import Nearest, Sum
+from relcli.evaluation.vias import Way
 from relcli.measures.relevance import first_ranks, reciprocal_ranks
 from relcli.spaces.pairing import Ids, Index, Mask, hash_ids
-from relcli.spaces.relative import Centering
-from relcli.spaces.similarity import SIMILARITIES, Frame
-from relcli.spaces.translation import Translation, fit_translation
-
-#: Similarities that see one anchor at a time: without some anchors they are the same columns without some.
-COLUMNWISE = ("cosine", "inner", "euclidean", "l1", "linf", "angular")
 
 #: The depth of the neighbourhoods that CSLS takes its means over.
 CSLS_NEIGHBOURS = 10
 
 #: In so many parts the anchors are left out for a rough CSLS.
 ROUGH_PARTS = 5
-
-_BLOCK = 1024
 
 
 def fold_numbers(ids: Ids, folds: int, *, seed: int = 0) -> Index:
@@ -36,57 +28,18 @@ def fold_numbers(ids: Ids, folds: int, *, seed: int = 0) -> Index:
     return fold
 
 
-#: Applies a function to each item and returns what it makes of them, in order.
-Each = Callable[[Callable[[int], Any], Iterable[int]], list[Any]]
-
-
-def _one_by_one(work: Callable[[int], Any], items: Iterable[int]) -> list[Any]:
-    return [work(item) for item in items]
-
-
-@dataclass(frozen=True, eq=False)
-class Known:
-    """
-    All that a choice may look at on the way from x to y.
-
-    Anchors `x` [a, dx] and `y` [a, dy] are pairs, each with its `fold` [a]. `gallery` [n, dy] are rows of y with the
-    anchors at `at` [a], and `rows` [s, dx] rows of x, the neighbours for CSLS: who pairs with whom there is not known.
-    `near` [r] are those of them among which a rough CSLS seeks `depth`. `each` goes through the folds, which do not
-    depend on one another: by several threads, say.
-    """
-
-    x: Floats
-    y: Floats
-    fold: Index
-    gallery: Floats
-    at: Index
-    rows: Floats
-    near: Index
-    depth: int
-    means: Means
-    each: Each = _one_by_one
-    _fitted: dict[tuple[str, bytes], Translation] = field(default_factory=dict, repr=False)
-
-    def translation(self, method: str, held: Mask) -> Translation:
-        """Return the map from x to y fitted on all anchors but those held out; each is fitted once."""
-        key = method, held.tobytes()
-        if key not in self._fitted:
-            self._fitted[key] = fit_translation(self.x[~held], self.y[~held], method=method)
-        return self._fitted[key]
-
-
 @dataclass(frozen=True, eq=False)
 class HeldOut:
     """
     What ways that knew nothing of an anchor made of it, anchor by anchor [a].
 
-    `greater` rows of the gallery score above its own, and `level` others as much. `lead` is what its own scores above
-    the best of the others, in standard deviations of the anchor's scores.
+    `greater` rows of the gallery score above its own, and `level` others as much. `lead`, where it was asked for, is
+    what its own scores above the best of the others, in standard deviations of the anchor's scores.
     """
 
     greater: Index
     level: Index
-    lead: Floats
+    lead: Floats | None = None
 
     @property
     def reciprocal(self) -> Floats:
@@ -99,174 +52,111 @@ class HeldOut:
         return np.asarray(-np.log(first_ranks(self.greater, self.level, np.ones_like(self.level))))
 
 
-def held_out(ways: Sequence[Way], known: Known, *, rough: bool = False) -> list[HeldOut]:
+def carriers_of(ways: Sequence[Way], known: Known, *, but: Collection[Way] = ()) -> dict[Way, Carrier]:
+    """Return what each way, and each member of a product, makes of what is known, but for those that are there."""
+    parts = dict.fromkeys(part for way in ways for part in _parts(way))
+    return {part: carrier_of(part, known) for part in parts if part not in but}
+
+
+#: Over so many rows of the gallery CSLS's leads take the deviation where they decide nothing.
+LEAD_ROWS = 250
+
+
+def held_out(
+    ways: Sequence[Way],
+    known: Known,
+    *,
+    rough: bool = False,
+    leads: str = "all",
+    carriers: Mapping[Way, Carrier] | None = None,
+) -> list[HeldOut]:
     """
     Return what each of some ways makes of anchors in folds that it knew nothing of.
 
-    The ways differ by CSLS alone, or each is a product of all members of the one before and more.
+    Scores are cosines, or CSLS (Conneau et al. 2018, arXiv:1710.04087, eq. 4); what ways have in common is computed
+    once. A `rough` CSLS takes off what was found among a few rows, by anchors that leave out the whole fifth that a
+    fold is of, and tells no lead.
 
-    Scores are cosines, or CSLS (Conneau et al. 2018, arXiv:1710.04087, eq. 4). A `rough` one takes off what was found
-    among a few rows, by anchors that leave out the whole fifth that a fold is of.
+    Ranks hang on the rows alone that may score as an anchor's own, and CSLS looks for the neighbours of these; with
+    `leads` "all" for those of all rows, which is nearly all of the work. "some" looks for those of LEAD_ROWS beside,
+    and takes deviations over them; "none" tells no lead.
     """
-    carrier = _carrier(ways[-1], known)
-    sizes = {len(way.parts) for way in ways}
-    penalties: list[dict[int, Floats]] = []
-    if rough:
-        parts = range(min(ROUGH_PARTS, int(known.fold.max()) + 1))
-        penalties = known.each(
-            lambda part: carrier.without(known.fold % ROUGH_PARTS == part).penalties(known.near, known.depth, sizes),
-            parts,
-        )
+    carriers = carriers or carriers_of(ways, known)
+    parts = list(dict.fromkeys(part for way in ways for part in _parts(way)))
+    sums: dict[Way, Sum] = {way: tuple(parts.index(part) for part in _parts(way)) for way in ways}
+    penalized = {sums[way] for way in ways if way.csls}
+    size = len(known.gallery)
+    some = None if leads == "none" else np.unique(np.linspace(0, size - 1, LEAD_ROWS).astype(np.int64))
+    everywhere = leads == "all" or (some is not None and len(some) == size)
+    over = slice(None) if everywhere else some
+
+    def fold(held: Mask, near: Index | slice) -> list[Part]:
+        moved: Moved = {}
+        return [carriers[part].without(held, near, moved) for part in parts]
+
+    def around(part: int) -> Mapping[Sum, Floats]:
+        held = known.fold % ROUGH_PARTS == part
+        nearest = Nearest([one.side for one in fold(held, known.near)], known.depth)
+        return nearest.means(dict.fromkeys(penalized, nearest.everyone))
+
+    count = int(known.fold.max()) + 1
+    roughly = known.each(around, range(min(ROUGH_PARTS, count))) if rough else []
+
+    def penalties(compared: Sequence[Part], scores: Mapping[Sum, Floats], at: Index) -> Mapping[Sum, Floats]:
+        nearest = Nearest([part.side for part in compared], CSLS_NEIGHBOURS)
+        if everywhere:
+            return nearest.means(dict.fromkeys(penalized, nearest.everyone))
+        return nearest.of_rivals({one: scores[one] for one in penalized}, at, some)
 
     def tried(number: int) -> list[HeldOut]:
         held = known.fold == number
-        carried, at = carrier.without(held), known.at[held]
-        if rough:
-            of_size = penalties[number % ROUGH_PARTS]
-        elif any(way.csls for way in ways):
-            of_size = carried.penalties(slice(None), CSLS_NEIGHBOURS, sizes)
+        compared, at = fold(held, slice(None)), known.at[held]
+        cosines = [part.cosines() for part in compared]
+        scores = {one: _mean([cosines[part] for part in one]) for one in set(sums.values())}
+        less: Mapping[Sum, Floats] = {}
+        if penalized:
+            less = roughly[number % ROUGH_PARTS] if rough else penalties(compared, scores, at)
         found = []
         for way in ways:
-            scores = carried.scores(len(way.parts))
-            found.append(_ranked(scores - of_size[len(way.parts)] if way.csls else scores, at))
+            one = sums[way]
+            if way.csls:
+                found.append(_ranked(scores[one] - less[one], at, over=None if rough else over))
+            else:
+                found.append(_ranked(scores[one], at, over=None if leads == "none" else slice(None)))
         return found
 
-    folds = known.each(tried, range(int(known.fold.max()) + 1))
+    folds = known.each(tried, range(count))
     back = np.argsort(np.argsort(known.fold, kind="stable"), kind="stable")
-    return [
-        HeldOut(*(np.concatenate([getattr(fold[way], part) for fold in folds])[back] for part in _PARTS))
-        for way in range(len(ways))
-    ]
+    return [_joined([fold[way] for fold in folds], back) for way in range(len(ways))]
 
 
-_PARTS = ("greater", "level", "lead")
+def _mean(cosines: Sequence[Floats]) -> Floats:
+    """Return the mean [f, n] of cosines, on the grid, so that copies of a row tie."""
+    return on_grid(np.asarray(sum(cosines)) / len(cosines))
 
 
-def _ranked(scores: Floats, at: Index) -> HeldOut:
-    """Return where the own items, in these columns [f], stand in scores [f, n]."""
+def _parts(way: Way) -> Sequence[Way]:
+    """Return the ways whose cosines it takes the mean of."""
+    return [replace(part, csls=False) for part in way.parts]
+
+
+def _ranked(scores: Floats, at: Index, *, over: Index | slice | None) -> HeldOut:
+    """Return where the own items, in these columns [f], stand in scores [f, n]; leads in deviations `over` columns."""
     own = np.take_along_axis(scores, at[:, None], axis=1)
+    found = HeldOut((scores > own).sum(axis=1), (scores == own).sum(axis=1) - 1)
+    if over is None:
+        return found
+    deviation = scores[:, over].std(axis=1)
     others = scores.copy()
     np.put_along_axis(others, at[:, None], -np.inf, axis=1)
-    spread = scores.std(axis=1)
-    lead: Floats = (own[:, 0] - others.max(axis=1)) / np.where(spread > 0, spread, 1.0)
-    return HeldOut((scores > own).sum(axis=1), (scores == own).sum(axis=1) - 1, lead)
+    return replace(found, lead=(own[:, 0] - others.max(axis=1)) / np.where(deviation > 0, deviation, 1.0))
 
 
-@dataclass(frozen=True, eq=False)
-class _Part:
-    """What a way compares in a fold: held-out `queries` [f, w], a `gallery` [n, w] of unit rows, `rows` if asked."""
-
-    queries: Floats
-    gallery: Floats
-    rows: Callable[[Any], Floats]
-
-
-@dataclass(frozen=True, eq=False)
-class _Fold:
-    """What one fold compares: a part, or those of a product's members."""
-
-    parts: Sequence[_Part]
-
-    def scores(self, size: int) -> Floats:
-        """Return the mean cosines [f, n] of the first parts, on the grid, so that copies of a row tie."""
-        total = sum(unit_rows(part.queries) @ part.gallery.T for part in self.parts[:size])
-        return on_grid(np.asarray(total) / size)
-
-    def penalties(self, near: Index | slice, depth: int, sizes: Iterable[int]) -> dict[int, Floats]:
-        """Return half the mean score [n] of each of the gallery with the best `depth` of some rows, for each size."""
-        sides = [
-            (part.gallery.astype(np.float32), unit_rows(part.rows(near)).astype(np.float32).T) for part in self.parts
-        ]
-        count = sides[0][1].shape[1]
-        cut = count - min(depth, count)
-        means: dict[int, list[Floats]] = {size: [] for size in sizes}
-        for start in range(0, len(sides[0][0]), _BLOCK):
-            total: Any = 0
-            for size, (gallery, rows) in enumerate(sides, start=1):
-                total = total + gallery[start : start + _BLOCK] @ rows
-                if size in means:
-                    best = np.partition(total, cut, axis=1)[:, cut:]
-                    means[size].append(best.mean(axis=1, dtype=np.float64) / size)
-        # float32 lets copies of a row differ by less than this
-        return {size: np.rint(np.concatenate(parts) * 2.0**19) * 2.0**-20 for size, parts in means.items()}
-
-
-class _Columns:
-    """A similarity of one anchor at a time: computed once, and a fold's columns left out."""
-
-    def __init__(self, way: Way, known: Known) -> None:
-        self.sides = _centred(way, known)
-        self.similarity = SIMILARITIES[way.detail]
-        x, y, _, gallery = self.sides
-        self.frame_x = Frame(x, exact=False)
-        self.queries = self.similarity(x, self.frame_x)
-        self.gallery = self.similarity(gallery, Frame(y, exact=False))
-
-    @cached_property
-    def rows(self) -> Floats:
-        return self.similarity(self.sides[2], self.frame_x)
-
-    def without(self, held: Mask) -> _Fold:
-        kept = np.flatnonzero(~held)
-        queries = self.queries[np.ix_(np.flatnonzero(held), kept)]
-        return _Fold([_Part(queries, unit_rows(self.gallery[:, kept]), lambda near: self.rows[near][:, kept])])
-
-
-class _Refitted:
-    """Any other way that both sides go: made anew for each fold."""
-
-    def __init__(self, way: Way, known: Known) -> None:
-        self.way, self.known = way, known
-
-    def without(self, held: Mask) -> _Fold:
-        known = self.known
-        via = make_via(self.way, known.x[~held], known.y[~held], means=known.means)
-        gallery = unit_rows(via.y(known.gallery))
-        return _Fold([_Part(via.x(known.x[held]), gallery, lambda near: via.x(known.rows[near]))])
-
-
-class _Moved:
-    """A translation, which moves x alone; centring comes after it, for it fits a shift of its own."""
-
-    def __init__(self, way: Way, known: Known) -> None:
-        self.way, self.known = way, known
-        self.shift = known.means[1] if way.center else np.zeros(known.y.shape[1])
-        self.gallery = unit_rows(known.gallery - self.shift)
-
-    def without(self, held: Mask) -> _Fold:
-        known = self.known
-        moved = known.translation(self.way.detail, held)
-        queries = moved(known.x[held]) - self.shift
-        return _Fold([_Part(queries, self.gallery, lambda near: moved(known.rows[near]) - self.shift)])
-
-
-class _Together:
-    """A product of ways: what its members compare, side by side."""
-
-    def __init__(self, way: Way, known: Known) -> None:
-        self.members = [_carrier(member, known) for member in way.members]
-
-    def without(self, held: Mask) -> _Fold:
-        return _Fold([part for member in self.members for part in member.without(held).parts])
-
-
-def _centred(way: Way, known: Known) -> tuple[Floats, Floats, Floats, Floats]:
-    """Return the anchors of x and of y, the rows and the gallery, centred where the way is."""
-    sides = known.x, known.y, known.rows, known.gallery
-    if not way.center:
-        return sides
-    x, y = map(Centering.of, known.means)
-    return x(sides[0]), y(sides[1]), x(sides[2]), y(sides[3])
-
-
-def _carrier(way: Way, known: Known) -> _Columns | _Refitted | _Moved | _Together:
-    if way.members:
-        return _Together(way, known)
-    if way.kind == "translate":
-        return _Moved(way, known)
-    return _Columns(way, known) if by_column(way) else _Refitted(way, known)
-
-
-def by_column(way: Way) -> bool:
-    """Return whether a way without some anchors has the columns it has with them, less theirs."""
-    return way.kind == "relative" and way.detail in COLUMNWISE and way.quantize is None and way.sparse is None
+def _joined(folds: Sequence[HeldOut], order: Index) -> HeldOut:
+    """Return what the folds made of their anchors, in the order of the anchors."""
+    leads = [fold.lead for fold in folds if fold.lead is not None]
+    return HeldOut(
+        np.concatenate([fold.greater for fold in folds])[order],
+        np.concatenate([fold.level for fold in folds])[order],
+        np.concatenate(leads)[order] if leads else None,
+    )

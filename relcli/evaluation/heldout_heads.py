@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from relcli.arrays import Floats
-from relcli.evaluation.heldout import by_column
+from relcli.evaluation.carriers import by_column
 from relcli.evaluation.vias import Means, Way, make_via
 from relcli.spaces.pairing import Index, Mask
 from relcli.spaces.similarity import SIMILARITIES, Frame

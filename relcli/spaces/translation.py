@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -127,6 +128,11 @@ class Prepared:
     scaled: bool
     prune: int | None = None
 
+    @cached_property
+    def least_squares(self) -> Floats:
+        """The least-squares map [dx, dy], the one of least norm where there are many."""
+        return _least_squares(self.x, self.y)
+
 
 @dataclass(frozen=True)
 class Core:
@@ -152,12 +158,12 @@ def _fit_ortho(anchors: Prepared) -> Core:
 
 def _fit_linear(anchors: Prepared) -> Core:
     """Return the least-squares map, the one of least norm where there are many."""
-    return Core(_least_squares(anchors.x, anchors.y))
+    return Core(anchors.least_squares)
 
 
 def _fit_l_ortho(anchors: Prepared) -> Core:
     """Return the orthogonal map nearest to the least-squares one (Maiorca et al. 2023), with a scale if wanted."""
-    left, _, right = np.linalg.svd(_least_squares(anchors.x, anchors.y), full_matrices=False)
+    left, _, right = np.linalg.svd(anchors.least_squares, full_matrices=False)
     return Core(_scaled(left @ right, anchors))
 
 
@@ -238,25 +244,44 @@ def fit_translation(
     check_translator(method, scaling, prune)
     if prune is not None and not 2 <= prune <= len(y):
         raise UsageError(f"--prune {prune:,} is no number from 2 to {len(y):,}, the anchors there are.")
-    with one_blas_thread():
-        mean_x, spread_x = _centre_and_spread(x, scaling)
-        mean_y, spread_y = _centre_and_spread(y, scaling)
-        prepared = Prepared(
-            (x - mean_x) / spread_x, (y - mean_y) / spread_y, scaling != "none", scaling == "global", prune
-        )
-        if not _varies(x - x.mean(axis=0), x):
-            raise AnchorError(f"All {len(x):,} anchors are equal in x: no map can be fitted on them.")
-        core = TRANSLATORS[method](prepared)
-    return Translation(
-        method,
-        scaling,
-        mean_x,
-        core.matrix / spread_x[:, None],
-        spread_y,
-        mean_y + core.intercept * spread_y,
-        core.length,
-        core.penalty,
-    )
+    return Fits(x, y, scaling=scaling, prune=prune).by(method)
+
+
+class Fits:
+    """The maps that take anchors x [a, dx] to y [a, dy], each fitted once; what several are made from is shared."""
+
+    def __init__(self, x: Floats, y: Floats, *, scaling: str = "global", prune: int | None = None) -> None:
+        self._scaling = scaling
+        with one_blas_thread():
+            self._mean_x, self._spread_x = _centre_and_spread(x, scaling)
+            self._mean_y, self._spread_y = _centre_and_spread(y, scaling)
+            self._prepared = Prepared(
+                (x - self._mean_x) / self._spread_x,
+                (y - self._mean_y) / self._spread_y,
+                scaling != "none",
+                scaling == "global",
+                prune,
+            )
+            if not _varies(x - x.mean(axis=0), x):
+                raise AnchorError(f"All {len(x):,} anchors are equal in x: no map can be fitted on them.")
+        self._fitted: dict[str, Translation] = {}
+
+    def by(self, method: str) -> Translation:
+        """Return the map by one of TRANSLATORS."""
+        if method not in self._fitted:
+            with one_blas_thread():
+                core = TRANSLATORS[method](self._prepared)
+            self._fitted[method] = Translation(
+                method,
+                self._scaling,
+                self._mean_x,
+                core.matrix / self._spread_x[:, None],
+                self._spread_y,
+                self._mean_y + core.intercept * self._spread_y,
+                core.length,
+                core.penalty,
+            )
+        return self._fitted[method]
 
 
 def _centre_and_spread(v: Floats, scaling: str) -> tuple[Floats, Floats]:
