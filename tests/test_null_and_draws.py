@@ -32,6 +32,9 @@ class OneLoop:
             own.update(batch)
         return own
 
+    def map(self, work, items):
+        return [work(item) for item in items]
+
 
 def compared(x: np.ndarray, y: np.ndarray, measures: tuple[str, ...] = NAMES, order=None, **options) -> Report:
     """Return the report of two spaces, the rows of y in another order if one is given."""

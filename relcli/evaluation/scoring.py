@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from relcli.accumulators.accumulator import Accumulator
-from relcli.arrays import Floats
+from relcli.arrays import Floats, one_blas_thread
 from relcli.evaluation.views import View
 from relcli.measures.interval import LEVEL, RESAMPLES, Bootstrap, jackknife_interval, median_interval, rate_interval
 from relcli.measures.measure import BothWays, Measure, PerQuery, Undefined
@@ -63,14 +63,34 @@ def directions_of(found: PerQuery) -> list[np.ndarray]:
     return [found.forward] if found.backward is None else [found.forward, found.backward]
 
 
-def score_all(measures: Iterable[Measure], views: Sequence[View], intervals: Intervals, scored: int) -> list[Score]:
-    """Return the scores of every measure on every view it is defined for, measure by measure."""
+#: Applies a function to each item and returns what it makes of them, in order: by several threads, say.
+Each = Callable[[Callable[[Any], float], Iterable[Any]], list[float]]
+
+
+def _one_by_one(work: Callable[[Any], float], items: Iterable[Any]) -> list[float]:
+    return [work(item) for item in items]
+
+
+def score_all(
+    measures: Iterable[Measure], views: Sequence[View], intervals: Intervals, scored: int, *, each: Each = _one_by_one
+) -> list[Score]:
+    """
+    Return the scores of every measure on every view it is defined for, measure by measure.
+
+    `each` goes through the folds of the jackknife, which do not depend on one another.
+    """
     scores = []
     for measure in measures:
         its = [view for view in views if view.name in measure.views]
         scores += [
             score_one(
-                measure, view, view.full.get(measure.reads), intervals, view.without.get(measure.reads, ()), scored
+                measure,
+                view,
+                view.full.get(measure.reads),
+                intervals,
+                view.without.get(measure.reads, ()),
+                scored,
+                each=each,
             )
             for view in its
         ]
@@ -89,7 +109,8 @@ def values_of(measures: Iterable[Measure], views: Sequence[View]) -> Iterator[tu
             if view.name not in measure.views or view.why_not(measure) or accumulator is None:
                 continue
             try:
-                found = measure.value(accumulator)
+                with one_blas_thread():
+                    found = measure.value(accumulator)
             except (Undefined, *_ARITHMETIC):
                 continue
             value = float(np.mean(_means(found))) if isinstance(found, PerQuery) else float(found)
@@ -104,6 +125,8 @@ def score_one(
     intervals: Intervals,
     without: Sequence[Accumulator] = (),
     scored: int = 0,
+    *,
+    each: Each = _one_by_one,
 ) -> Score:
     """Return one score, undefined with its reason where there is no value."""
     facts = _facts(measure, view)
@@ -111,8 +134,10 @@ def score_one(
     if reason or accumulator is None:
         return Score(value=None, undefined_because=reason or "there are too many groups to keep its moments", **facts)
     try:
-        found = measure.value(accumulator)
-        facts["chance"] = measure.chance_level(accumulator)
+        # threads of BLAS wait for one another longer than matrices of a few hundred columns take
+        with one_blas_thread():
+            found = measure.value(accumulator)
+            facts["chance"] = measure.chance_level(accumulator)
     except Undefined as undefined:
         return Score(value=None, undefined_because=str(undefined), **facts)
     except _ARITHMETIC as error:
@@ -126,7 +151,7 @@ def score_one(
     if isinstance(found, BothWays):
         facts |= {"forward": found.forward, "backward": found.backward}
     pairs = getattr(accumulator, "count", scored)
-    return Score(value=float(found), interval=_jackknife(measure, float(found), without), pairs=pairs, **facts)
+    return Score(value=float(found), interval=_jackknife(measure, float(found), without, each), pairs=pairs, **facts)
 
 
 def _means(found: PerQuery) -> list[float]:
@@ -146,11 +171,12 @@ def _facts(measure: Measure, view: View) -> dict[str, Any]:
     }
 
 
-def _jackknife(measure: Measure, value: float, without: Sequence[Accumulator]) -> Interval | None:
+def _jackknife(measure: Measure, value: float, without: Sequence[Accumulator], each: Each) -> Interval | None:
     if not without:
         return None
     try:
-        others = [float(measure.value(other)) for other in without]  # type: ignore[arg-type]
+        with one_blas_thread():
+            others = each(lambda other: float(measure.value(other)), without)  # type: ignore[arg-type]
     except (Undefined, *_ARITHMETIC):
         return None
     ends = jackknife_interval(value, others, measure.range)

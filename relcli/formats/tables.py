@@ -87,16 +87,30 @@ def _blocks(table: Table, column: str, ids: str | None, d: int) -> Iterator[NDAr
         # flatten() leaves out null rows, which would shift every later one
         if array.null_count:
             raise _null_rows(table, column, ids)
-        lengths = array.value_lengths().to_numpy(zero_copy_only=False)
+        lengths = _lengths(array)
         odd = np.flatnonzero(lengths != d)
         if len(odd):
             raise FormatError(
                 f"{table.path}, column {column!r} holds lists of different lengths: row {row + odd[0]:,} "
                 f"has {lengths[odd[0]]:,} numbers where the first has {d:,}."
             )
-        # unlike values, flatten() minds slices; a null number becomes NaN, which later checks name
-        yield array.flatten().to_numpy(zero_copy_only=False).reshape(len(array), d)
+        # a null number becomes NaN, which later checks name
+        yield _numbers(array).to_numpy(zero_copy_only=False).reshape(len(array), d)
         row += len(array)
+
+
+# value_lengths() and flatten() would do, and import all of pyarrow.compute
+def _lengths(array: Any) -> NDArray[Any]:
+    """Return how many numbers each list [b] has."""
+    size = getattr(array.type, "list_size", None)
+    return np.diff(array.offsets.to_numpy()) if size is None else np.full(len(array), size)
+
+
+def _numbers(array: Any) -> Any:
+    """Return the numbers of lists without nulls, one after another; `values` does not mind slices."""
+    size = getattr(array.type, "list_size", None)
+    first = array.offsets[0].as_py() if size is None and len(array) else array.offset * (size or 0)
+    return array.values.slice(first, int(_lengths(array).sum()))
 
 
 def _null_rows(table: Table, column: str, ids: str | None) -> VectorError:

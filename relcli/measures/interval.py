@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from statistics import NormalDist
 
 import numpy as np
 
 from relcli.arrays import Floats
+from relcli.measures.special import coin_quantile, student_quantile
 
 LEVEL = 0.95
 RESAMPLES = 1000
+
+#: Numbers drawn at once, and multiplied at once: what stays in the caches.
+_DRAWN, _MULTIPLIED = 2**16, 2**19
 
 
 class Bootstrap:
@@ -22,16 +27,25 @@ class Bootstrap:
 
     def __init__(self, queries: int, *, seed: int = 0) -> None:
         rng = np.random.default_rng([seed, queries])
-        self._weights = np.zeros((RESAMPLES, queries), np.uint8)
-        for row in self._weights:
-            row[:] = np.bincount(rng.integers(0, queries, queries), minlength=queries)
+        self._weights = np.empty((RESAMPLES, queries), np.uint8)
+        for some in _draws(_DRAWN // queries):
+            drawn = rng.integers(0, queries, (len(self._weights[some]), queries))
+            # a stretch of numbers for each draw
+            drawn += queries * np.arange(len(drawn))[:, None]
+            self._weights[some] = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape)
 
     def interval(self, values: Floats) -> tuple[float, float]:
         """Return the ends of the interval for the mean of values [q]."""
         # a few resamples at a time: the weights are bytes, and BLAS wants floats
-        sums = [weights.astype(np.float64) @ values for weights in np.array_split(self._weights, RESAMPLES // 50)]
+        sums = [self._weights[some].astype(np.float64) @ values for some in _draws(_MULTIPLIED // len(values))]
         low, high = np.quantile(np.concatenate(sums) / len(values), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         return float(low), float(high)
+
+
+def _draws(size: int) -> Iterator[slice]:
+    """Yield slices of up to `size` resamples, one at the least."""
+    for start in range(0, RESAMPLES, max(size, 1)):
+        yield slice(start, min(start + max(size, 1), RESAMPLES))
 
 
 #: Fewer queries than this have no order statistics that hold the median with 95 % (1 − 2 · 2⁻ⁿ).
@@ -46,15 +60,10 @@ def median_interval(values: Floats) -> tuple[float, float] | None:
     """
     if len(values) < FEWEST_FOR_A_MEDIAN:
         return None
-    from scipy.special import bdtr, bdtrik
-
     ordered = np.sort(values)
     count = len(ordered)
-    tail = (1 - LEVEL) / 2
     # the smallest number of queries below the median that is not too unlikely
-    below = int(np.ceil(bdtrik(tail, count, 0.5)))
-    below += int(bdtr(below, count, 0.5) < tail)
-    low = max(below - 1, 0)
+    low = max(coin_quantile((1 - LEVEL) / 2, count) - 1, 0)
     return float(ordered[low]), float(ordered[count - 1 - low])
 
 
@@ -64,9 +73,7 @@ def rate_interval(rate: float, queries: int) -> tuple[float, float]:
 
     For the mean of two directions, which hit together, it is wide rather than narrow.
     """
-    from scipy.special import ndtri
-
-    z2 = float(ndtri((1 + LEVEL) / 2)) ** 2
+    z2 = NormalDist().inv_cdf((1 + LEVEL) / 2) ** 2
     centre = (rate + z2 / (2 * queries)) / (1 + z2 / queries)
     half = float(np.sqrt(z2 * (rate * (1 - rate) / queries + z2 / (4 * queries**2)))) / (1 + z2 / queries)
     # at the ends of the scale the formula is exact, its rounding is not
@@ -82,12 +89,10 @@ def jackknife_interval(
     `without_each` are the values with one of F folds left out; Student's t with F − 1 degrees
     (Kott 2001, J. Official Statistics 17).
     """
-    from scipy.special import stdtrit
-
     folds = len(without_each)
     spread = np.asarray(without_each) - np.mean(without_each)
     error = float(np.sqrt((folds - 1) / folds * np.sum(spread**2)))
-    half = float(stdtrit(folds - 1, (1 + LEVEL) / 2)) * error
+    half = student_quantile((1 + LEVEL) / 2, folds - 1) * error
     lowest, highest = bounds
     low = value - half if lowest is None else max(value - half, lowest)
     high = value + half if highest is None else min(value + half, highest)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from relcli.accumulators.moments import CrossMoments, HeldOut, HeldOutRidge
@@ -9,7 +11,7 @@ from relcli.accumulators.probe import Probe
 from relcli.arrays import Floats, row_norms, unit_rows
 from relcli.measures.linalg import null_nuclear_norms
 from relcli.measures.measure import BothWays, PerQuery, Undefined, measure
-from relcli.measures.retrieval import mismatched_mean
+from relcli.measures.retrieval import paired, row_blocks
 from relcli.spaces.translation import Similarity, fit_similarity, widened
 
 _INVARIANT = {"rotation", "scale", "shift"}
@@ -157,27 +159,53 @@ def linear_r2(held: HeldOutRidge) -> BothWays:
     return BothWays(1 - forward.miss / forward.variance, 1 - backward.miss / backward.variance)
 
 
-def _held_out_units(probe: Probe) -> tuple[Floats, Floats]:
+def _aligned(probe: Probe) -> tuple[Floats, float]:
+    """Return the cosine [h] of each held-out row with where the fit puts it, and the mean over mismatched pairs."""
     assert probe.context.anchors is not None, "held-out measures need anchors"
-    rows = probe.pairs
-    if not len(rows):
+    if not len(probe.pairs):
         raise Undefined("there is no query")
-    rows = rows.take(~rows.anchor)
-    if not len(rows):
+    if probe.pairs.anchor.all():
         raise Undefined("every pair is an anchor: nothing is held out")
-    fit = fit_similarity(*probe.context.anchors)
-    _check_fit(fit)
-    return aligned_units(widened(rows.y, len(fit.mean_y)), fit(rows.x))
+    if "aligned" not in probe.__dict__:
+        fit = fit_similarity(*probe.context.anchors)
+        _check_fit(fit)
+        probe.__dict__["aligned"] = paired(_aligned_blocks(probe, fit))
+    found: tuple[Floats, float] = probe.__dict__["aligned"]
+    return found
+
+
+def _aligned_blocks(probe: Probe, fit: Similarity) -> Iterator[tuple[Floats, Floats]]:
+    """Yield directions of held-out rows of y, and of where the fit puts them, a block at a time."""
+    held = np.flatnonzero(~probe.pairs.anchor)
+    blocks = [held[rows] for rows in row_blocks(len(held))]
+    total, largest = np.zeros(probe.pairs.y.shape[1]), 0.0
+    for rows in blocks:
+        y = probe.pairs.y[rows]
+        total += y.sum(axis=0)
+        largest = max(largest, float(row_norms(y).max()))
+    mean = widened(total[None] / len(held), len(fit.mean_y))[0]
+    apart = False
+    for rows in blocks:
+        off = widened(probe.pairs.y[rows], len(mean)) - mean
+        noise = _NOISE * largest
+        apart = apart or bool((row_norms(off) > noise).any())
+        yield _directions(off, noise), _directions(fit(probe.pairs.x[rows]) - mean, noise)
+    if not apart:
+        raise Undefined(_EQUAL)
+
+
+# what the rounding of the mean leaves of a row is no direction
+_NOISE = 1e-10
+_EQUAL = "all vectors of y that are not anchors are equal"
 
 
 def aligned_units(y: Floats, fitted: Floats) -> tuple[Floats, Floats]:
     """Return the directions from ȳ of rows y [q, d], and of where a map puts them."""
     mean = y.mean(axis=0)
-    # what the rounding of the mean leaves of a row is no direction
-    noise = 1e-10 * float(row_norms(y).max())
+    noise = _NOISE * float(row_norms(y).max())
     off = y - mean
     if (row_norms(off) <= noise).all():
-        raise Undefined("all vectors of y that are not anchors are equal")
+        raise Undefined(_EQUAL)
     return _directions(off, noise), _directions(fitted - mean, noise)
 
 
@@ -186,7 +214,7 @@ def _directions(v: Floats, noise: float) -> Floats:
 
 
 def _aligned_chance(probe: Probe) -> float:
-    return mismatched_mean(*_held_out_units(probe))
+    return _aligned(probe)[1]
 
 
 @measure(
@@ -205,5 +233,4 @@ def _aligned_chance(probe: Probe) -> float:
 )
 def heldout_aligned_cosine(probe: Probe) -> PerQuery:
     """Return the cosine of each row that is not an anchor with where the anchors' fit puts it."""
-    y, fit = _held_out_units(probe)
-    return PerQuery(np.einsum("ij,ij->i", y, fit))
+    return PerQuery(_aligned(probe)[0])

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relcli.arrays import Floats
-from relcli.measures.retrieval import harmonic
+from relcli.measures.special import harmonic
 
 Counts = NDArray[np.int64]
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 
 from relcli.accumulators.probe import Probe
 from relcli.accumulators.ranks import RankCounts
 from relcli.arrays import Floats, unit_rows
 from relcli.measures.measure import PerQuery, Undefined, measure
+from relcli.measures.special import harmonic
 
 _TIES = "ties in expectation (McSherry & Najork 2008, doi:10.1007/978-3-540-78646-7_38)"
 _INVARIANT = {"rotation", "scale"}
-
-
-def harmonic(n: np.ndarray | int) -> Floats:
-    """Return H_n = 1 + 1/2 + … + 1/n for each n ≥ 0."""
-    from scipy.special import digamma
-
-    return digamma(np.asarray(n, np.float64) + 1) + np.euler_gamma
 
 
 def _both(counts: RankCounts, value: object, *, median: bool = False, rate: bool = False) -> PerQuery:
@@ -116,11 +112,22 @@ def median_rank(counts: RankCounts) -> PerQuery:
     return _both(counts, lambda greater, level: greater + 1 + level / 2, median=True)
 
 
-def _units(probe: Probe) -> tuple[Floats, Floats]:
-    pairs = probe.pairs
-    if not len(pairs):
-        raise Undefined("there is no query")
-    return unit_rows(pairs.x), unit_rows(pairs.y)
+def paired(units: Iterable[tuple[Floats, Floats]]) -> tuple[Floats, float]:
+    """
+    Return the cosine [q] of each unit row of x and of y, and the mean of those that are no pair: NaN for one alone.
+
+    The rows come block by block, and none is kept.
+    """
+    cosines, sum_x, sum_y = [], [], []
+    for x, y in units:
+        cosines.append(np.einsum("ij,ij->i", x, y))
+        sum_x.append(x.sum(axis=0))
+        sum_y.append(y.sum(axis=0))
+    found = np.concatenate(cosines)
+    if len(found) < 2:
+        return found, float("nan")
+    total = float(np.sum(sum_x, axis=0) @ np.sum(sum_y, axis=0)) - float(found.sum())
+    return found, total / (len(found) * (len(found) - 1))
 
 
 def mismatched_mean(x: Floats, y: Floats) -> float:
@@ -131,8 +138,25 @@ def mismatched_mean(x: Floats, y: Floats) -> float:
     return total / (len(x) * (len(x) - 1))
 
 
+def _cosines(probe: Probe) -> tuple[Floats, float]:
+    pairs = probe.pairs
+    if not len(pairs):
+        raise Undefined("there is no query")
+    if "cosines" not in probe.__dict__:
+        blocks = row_blocks(len(pairs))
+        probe.__dict__["cosines"] = paired((unit_rows(pairs.x[rows]), unit_rows(pairs.y[rows])) for rows in blocks)
+    found: tuple[Floats, float] = probe.__dict__["cosines"]
+    return found
+
+
+def row_blocks(count: int) -> Iterator[slice]:
+    """Yield slices of a thousand rows: copies of so few stay in the caches."""
+    for start in range(0, count, 1024):
+        yield slice(start, min(start + 1024, count))
+
+
 def _cosine_chance(probe: Probe) -> float:
-    return mismatched_mean(*_units(probe))
+    return _cosines(probe)[1]
 
 
 @measure(
@@ -149,5 +173,4 @@ def _cosine_chance(probe: Probe) -> float:
 )
 def cosine(probe: Probe) -> PerQuery:
     """Return the cosine of each query with its counterpart."""
-    x, y = _units(probe)
-    return PerQuery(np.clip(np.einsum("ij,ij->i", x, y), -1.0, 1.0))
+    return PerQuery(np.clip(_cosines(probe)[0], -1.0, 1.0))

@@ -207,7 +207,7 @@ def compare(
     fill(joined, views, measures, engine, watch=progress, items_of=told if each else None, groups=by_group)
     sampled = len(views[0].context.queries)
     intervals = Intervals(options.seed)
-    scores = score_all(measures, views, intervals, scored)
+    scores = score_all(measures, views, intervals, scored, each=engine.map)
     again: dict[str, Any] = {"engine": engine, "relate": options.relate, "queries": queries, "watch": progress}
     if options.null:
         scores = with_null(
