@@ -322,7 +322,7 @@ print(largest)
 """
 
 
-def test_an_older_processor_gets_products_that_are_exact_or_none():
+def test_an_older_processor_gets_products_that_are_exact_or_none(torch):
     done = subprocess.run(
         [sys.executable, "-c", CAPPED],
         capture_output=True,
@@ -350,7 +350,7 @@ def test_little_to_do_is_done_without_torch(monkeypatch):
 @pytest.mark.parametrize(
     "rates", [{"fp32": 50.0, "int8": 200.0, "bf16": 90.0}, {"fp32": 50.0, "int8": 2.0, "bf16": 8.0}]
 )
-def test_much_to_do_is_done_by_what_is_fastest(monkeypatch, rates):
+def test_much_to_do_is_done_by_what_is_fastest(monkeypatch, rates, torch):
     for cached in (tiers._fastest, tiers._kernel):
         cached.cache_clear()
     monkeypatch.setattr(tiers, "_has_any", lambda flags: True)

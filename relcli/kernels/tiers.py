@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, partial
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,9 @@ def check_tier(tier: str) -> None:
     """Raise UsageError unless there is a tier of this name, and this machine has it."""
     if tier not in TIERS:
         raise UsageError(f"No tier is called {tier!r}; there are {', '.join(TIERS)}.{did_you_mean(tier, TIERS)}")
-    if tier in ("int8", "bf16") and _kernel(tier) is None:
+    if tier in _NEEDED and not find_spec("torch"):
+        raise UsageError(f"--tier {tier} needs torch, which is not installed. Pass --tier auto, which finds the same.")
+    if tier in _NEEDED and _kernel(tier) is None:
         what = "whole numbers are not exact" if tier == "int8" else "bfloat16 are further off than they may be"
         raise UsageError(
             f"--tier {tier} cannot be had: on this machine products of {what}. Pass --tier auto, which finds the same."
@@ -92,7 +95,9 @@ def speed_of(kernel: Kernel) -> float:
 
 @cache
 def _kernel(tier: str) -> Kernel | None:
-    """Return the kernel of a tier, None where this machine's products are not what it says of them."""
+    """Return the kernel of a tier, None where there is no torch, or its products are not what they should be."""
+    if tier in _NEEDED and not find_spec("torch"):
+        return None
     if tier == "int8":
         largest = exact_up_to()
         return None if largest is None else Integers(largest)
