@@ -223,7 +223,7 @@ def test_another_number_of_ids_is_refused(tmp_path):
 def test_null_ids_are_refused(tmp_path):
     path = write_parquet(tmp_path / "e.parquet", {"id": [None, *IDS[1:]], "v": lists()})
 
-    refused(IdError, "1 null ids", "'0'", source=path)
+    refused(IdError, "1 null id,", "'0'", source=path)
 
 
 @pytest.mark.parametrize("odd", [0.5, np.nan, 2.0**60])

@@ -145,7 +145,8 @@ def _id_columns(
             found.append(_id_column(path, tensors, metadata, name, trust))
     for name, value in metadata.items():
         trust = trust_in(name)
-        if name not in tensors and trust is not None and trust <= Trust.LIKELY and value.lstrip().startswith("["):
+        listed = name.lower() == "ids" or (trust is not None and trust <= Trust.LIKELY and value.lstrip()[:1] == "[")
+        if name not in tensors and trust is not None and listed:
             found.append(_id_column(path, tensors, metadata, name, trust))
     return in_order(found)
 
@@ -176,7 +177,7 @@ def _ids_of_metadata(path: Path, name: str, value: str) -> Ids:
     try:
         ids = json.loads(value)
     except ValueError as error:
-        raise IdError(f"{source} is no JSON: {error}. Write a list of ids there.") from error
+        raise FormatError(f"{source} is no JSON: {error}. Write a list of ids there.") from error
     if not isinstance(ids, list):
         raise IdError(f"{source} holds a JSON {type(ids).__name__}: a list of ids is wanted.")
     return from_list(ids, source)
