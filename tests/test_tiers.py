@@ -265,7 +265,7 @@ def test_each_bound_is_of_the_size_of_what_it_bounds():
             assert off.max() > tile.row_error.min() / 1e3
 
 
-def test_a_product_that_is_not_exact_turns_whole_numbers_off(monkeypatch):
+def test_a_product_that_is_not_exact_turns_whole_numbers_off(monkeypatch, torch):
     def lying(a, b, out):
         out[:] = a.astype(np.int64) @ b.astype(np.int64).T
         out[-1, -1] += 1
