@@ -678,6 +678,19 @@ def test_a_name_vouches_for_ids(name, expected):
     assert trust_in(name) is expected
 
 
+@pytest.mark.parametrize("swapped", [False, True])
+def test_given_ids_are_not_paired_with_numbers_that_coincide(swapped):
+    sides = (
+        [Held(None, np.array([str(one) for one in SPARSE]))],
+        [Held(column("price", SPARSE[::-1]), np.array(SPARSE, "U9"))],
+    )
+    few = [Held(column("price", COUNT), np.array(COUNT, "U9"))]
+
+    for x, y in (sides, (sides[0], few)):
+        found = certain_pairing(y, x) if swapped else certain_pairing(x, y)
+        assert found is None or found.telling
+
+
 def test_one_dump_alone_takes_the_most_trusted_name():
     columns = in_order([column("url", ["u", "v", "w"]), column("doc_ref", ["a", "b", "c"]), column("id", [3, 1, 2])])
 

@@ -102,7 +102,7 @@ class IdColumn:
         except IdError:
             return None
 
-    @property
+    @cached_property
     def fault(self) -> str | None:
         """Why the column cannot hold the ids, as its first values tell, None where it can."""
         if self.trust <= Trust.INDEX:
@@ -365,7 +365,11 @@ def certain_pairing(all_x: Sequence[Held], all_y: Sequence[Held]) -> Pairing | N
         one
         for one in pairings
         if one.shared
-        and (one.called_so or (one.alike and one.x.trust <= Trust.WEAK) or (alone and one.y.trust <= Trust.LIKELY))
+        and (
+            one.called_so
+            or (one.alike and one.x.trust <= Trust.WEAK)
+            or (alone and max(one.x.trust, one.y.trust) <= Trust.LIKELY)
+        )
     ]
     if not called:
         return None
